@@ -1,0 +1,2 @@
+/** The cluster as Supercargo needs it. */
+export * from './owner-lookup.ts'

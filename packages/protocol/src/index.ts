@@ -1,0 +1,11 @@
+/** What the parties say to each other. No I/O. */
+export * from './api.ts'
+export * from './digest.ts'
+export * from './errors.ts'
+export * from './file-path.ts'
+export * from './owner.ts'
+export * from './plan.ts'
+export * from './resource.ts'
+export * from './schema-error.ts'
+export * from './secret.ts'
+export * from './units.ts'

@@ -1,0 +1,159 @@
+/** A resource as the parties describe it to each other: what is asked for, what is answered. */
+import { z } from 'zod'
+import { digestSchema } from './digest.ts'
+import { filePathSchema, pathConflict } from './file-path.ts'
+import { type Owner, ownersSchema } from './owner.ts'
+
+/** A resource id: 26 of `0-9a-z` (about 134 bits), so it fits a Kubernetes name, a path and a shell without quoting. */
+export const resourceIdSchema = z.string().regex(/^[0-9a-z]{26}$/, 'a resource id is 26 letters and digits')
+export const resourceIdAlphabet = '0123456789abcdefghijklmnopqrstuvwxyz'
+export const resourceIdLength = 26
+
+const sizeBytesSchema = z.int().min(0)
+/** An instant: milliseconds since 1970 UTC on the wire of v1 are ISO 8601 strings. */
+const instantSchema = z.iso.datetime()
+
+export const fileSchema = z.strictObject({
+  path: filePathSchema,
+  sizeBytes: sizeBytesSchema,
+  digest: digestSchema,
+})
+/** One path in a resource. */
+export type StagedFile = z.infer<typeof fileSchema>
+
+export const filesSchema = z.array(fileSchema).superRefine((files, context) => {
+  const conflict = pathConflict(files.map((file) => file.path))
+  if (conflict !== undefined) context.addIssue({ code: 'custom', message: `the files disagree: ${conflict}` })
+  const sizes = new Map<string, number>()
+  for (const file of files) {
+    const size = sizes.get(file.digest)
+    if (size !== undefined && size !== file.sizeBytes) {
+      context.addIssue({ code: 'custom', message: `one digest with two sizes: ${file.digest}` })
+      break
+    }
+    sizes.set(file.digest, file.sizeBytes)
+  }
+})
+
+/** POST /api/v1/resources, JSON. */
+export const createRequestSchema = z.strictObject({ owner: ownersSchema, files: filesSchema })
+export type CreateRequest = z.input<typeof createRequestSchema>
+
+/** Its answer. `missing` are the digests that the namespace does not hold yet, each once. */
+export const createResponseSchema = z.object({
+  resourceId: resourceIdSchema,
+  resourceSecret: z.string(),
+  missing: z.array(digestSchema),
+  /** When the unfinished upload is dropped if nothing arrives. */
+  expiresAt: instantSchema,
+})
+export type CreateResponse = z.infer<typeof createResponseSchema>
+
+/** POST …/{id}/blobs: what of the bundle was committed. */
+export const blobsResponseSchema = z.object({ received: z.array(digestSchema) })
+export type BlobsResponse = z.infer<typeof blobsResponseSchema>
+
+/** POST …/{id}/commit, and the answer to a whole resource in one request (there with `resourceSecret`). */
+export const commitResponseSchema = z.object({
+  resourceId: resourceIdSchema,
+  resourceSecret: z.string().optional(),
+  files: z.array(fileSchema),
+})
+export type CommitResponse = z.infer<typeof commitResponseSchema>
+
+/** `uploading` until the commit; the rest is the collector's (DESIGN §6). */
+export const resourceStates = ['uploading', 'unused', 'bound', 'missing', 'condemned'] as const
+export type ResourceState = (typeof resourceStates)[number]
+
+/** GET …/{id}: the manifest. */
+export const manifestSchema = z.object({
+  resourceId: resourceIdSchema,
+  owner: z.array(z.custom<Owner>()),
+  createdAt: instantSchema,
+  files: z.array(fileSchema),
+})
+export type Manifest = z.infer<typeof manifestSchema>
+
+/** PATCH …/{id}: bind the owner more precisely, in the same namespace. */
+export const patchRequestSchema = z.strictObject({ owner: ownersSchema })
+
+/** POST …/{id}/capabilities. Without `expiresAt` the capability lives as long as its resource. */
+export const capabilityRequestSchema = z.strictObject({ expiresAt: instantSchema.optional() })
+export const capabilityResponseSchema = z.object({
+  /** Names the capability for its revocation; not a secret. */
+  name: z.string(),
+  /** Ends in `/c/{capability}/`; append a file's path. A secret. */
+  url: z.string(),
+})
+export type CapabilityResponse = z.infer<typeof capabilityResponseSchema>
+
+/** GET …/{id}?explain, and one row of `supercargo resources explain`. */
+export const explanationSchema = z.object({
+  resourceId: resourceIdSchema,
+  state: z.enum(resourceStates),
+  verdict: z.enum(['keep', 'collect']),
+  reason: z.string(),
+  since: instantSchema,
+  evidence: z.array(z.string()),
+})
+export type Explanation = z.infer<typeof explanationSchema>
+
+/** GET /api/v1/resources: one row, for admins. Never a secret. */
+export const listingRowSchema = z.object({
+  resourceId: resourceIdSchema,
+  owner: z.array(z.custom<Owner>()),
+  state: z.enum(resourceStates),
+  reason: z.string(),
+  files: z.int(),
+  sizeBytes: z.int(),
+  createdAt: instantSchema,
+  lastFetchedAt: instantSchema.nullable(),
+})
+export type ListingRow = z.infer<typeof listingRowSchema>
+export const listingSchema = z.object({
+  resources: z.array(listingRowSchema),
+  /** Give it back as `?continue=` for the next page; absent on the last. */
+  continue: z.string().optional(),
+})
+export type Listing = z.infer<typeof listingSchema>
+
+/** GET /api/v1/collector. */
+export const collectorStatusSchema = z.object({
+  cluster: z.string().nullable(),
+  lastSweep: z
+    .object({
+      startedAt: instantSchema,
+      durationMs: z.number(),
+      examined: z.int(),
+      kept: z.int(),
+      collected: z.int(),
+      abandonedUploads: z.int(),
+      orphanBlobs: z.int(),
+      freedBytes: z.int(),
+      errors: z.array(z.string()),
+    })
+    .nullable(),
+  /** Why collection is stopped, or null while it runs. */
+  paused: z.string().nullable(),
+  usage: z.object({
+    resources: z.int(),
+    blobs: z.int(),
+    bytes: z.int(),
+    reservedBytes: z.int(),
+    namespaces: z.record(z.string(), z.int()),
+  }),
+})
+export type CollectorStatus = z.infer<typeof collectorStatusSchema>
+
+/** RFC 9457 problem details, with the stable code and the hint of the error. `kind` lets a client rebuild the error. */
+export const problemSchema = z.looseObject({
+  type: z.string(),
+  title: z.string(),
+  status: z.int(),
+  detail: z.string().optional(),
+  code: z.string(),
+  kind: z.string().optional(),
+  hint: z.string().optional(),
+  requestId: z.string().optional(),
+})
+export type Problem = z.infer<typeof problemSchema>
