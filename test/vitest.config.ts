@@ -17,6 +17,20 @@ export default defineConfig({
     projects: [
       { extends: true, test: { name: 'unit', include: ['packages/*/src/**/*.test.ts'] } },
       { extends: true, test: { name: 'flows', include: ['test/{flows,faults}/**/*.test.ts'] } },
+      // Real services: built from their sources at first use, so they are asked for by name.
+      ...(process.env.SUPERCARGO_TEST_SERVICES === '1'
+        ? [
+            {
+              extends: true as const,
+              test: {
+                name: 'services',
+                include: ['test/services/**/*.test.ts'],
+                globalSetup: ['test/services/global-setup.ts'],
+                testTimeout: 300_000,
+              },
+            },
+          ]
+        : []),
       { extends: true, test: { name: 'architecture', include: ['test/architecture/**/*.test.ts'] } },
     ],
   },

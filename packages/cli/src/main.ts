@@ -1,1 +1,47 @@
-console.log('hi')
+/** The `supercargo` program: the process's arguments, streams and signals, handed to `run`. */
+import { SupercargoError } from '@supercargo/protocol'
+import { systemClock } from '@supercargo/transfer'
+import { findCommand } from './arguments.ts'
+import { interruptedExitCode, run } from './run.ts'
+
+const stop = new AbortController()
+const argv = process.argv.slice(2)
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => {
+    if (stop.signal.aborted) process.exit(interruptedExitCode)
+    const what = whatStops()
+    process.stderr.write(
+      `\nsupercargo: stopping${what === undefined ? '' : `, ${what}`} (once more to leave at once)\n`,
+    )
+    stop.abort(new SupercargoError('interrupted', 'stopped-by-signal', `stopped by ${signal}`))
+  })
+}
+// A reader that has gone (`| head`) is no failure of ours.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  process.exit(error.code === 'EPIPE' ? (process.exitCode ?? 0) : 74)
+})
+process.stderr.on('error', () => {
+  // Nobody listens; the exit code still tells.
+})
+
+process.exitCode = await run(argv, {
+  stdout: (text) => process.stdout.write(text),
+  stderr: (text) => process.stderr.write(text),
+  stderrIsTerminal: process.stderr.isTTY === true,
+  get columns() {
+    return process.stderr.columns ?? 80
+  },
+  env: process.env,
+  signal: stop.signal,
+  clock: systemClock,
+})
+
+function whatStops(): string | undefined {
+  try {
+    return findCommand(argv).command?.onStop
+  } catch {
+    // Stopped before the arguments were understood: there is nothing to say about a command.
+    return undefined
+  }
+}

@@ -58,7 +58,8 @@ export function guardedLookup(policy: AddressPolicy): LookupFunction {
   }
 }
 
-function addressError(host: string, address: string, fault: string): SupercargoError & NodeJS.ErrnoException {
+/** `host` is what was asked for, `address` what it led to. */
+export function addressError(host: string, address: string, fault: string): SupercargoError & NodeJS.ErrnoException {
   const name = host === address ? address : `${host} (${address})`
   return new SupercargoError(
     'unsafe',

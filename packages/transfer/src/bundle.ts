@@ -12,7 +12,7 @@ export interface BundleEntry {
 export interface EntryHeader {
   readonly name: string
   readonly sizeBytes: number
-  /** `file`, `directory`, `symlink`, `link`, a device … as tar says. */
+  /** `file`, `directory`, `symlink`, `link`, a device … as tar says; `unknown` for a type that has no name. */
   readonly type: string
   readonly mode: number
 }
@@ -41,6 +41,13 @@ export function packBundle(entries: AsyncIterable<BundleEntry>): Readable {
   }
   feed().catch((error: unknown) => tar.destroy(error as Error))
   return Readable.from(tar, { objectMode: false, highWaterMark: 1 << 20 })
+}
+
+/** Bytes of a bundle of files of these sizes whose names are shorter than 100 bytes and need no extended header. */
+export function bundleBytes(sizesBytes: Iterable<number>): number {
+  let bytes = 1024
+  for (const size of sizesBytes) bytes += 512 + Math.ceil(size / 512) * 512
+  return bytes
 }
 
 /**
@@ -73,6 +80,8 @@ export function readBundle(
       }
     }
     tar.on('entry', (header: Header, stream, next) => {
+      // The same error reaches `tar`; without a listener of its own, here it would end the process while `open` is awaited.
+      stream.on('error', () => undefined)
       takeEntry(header, stream as unknown as Readable, open).then(() => next(null), settle)
     })
     tar.once('finish', () => settle(undefined))
@@ -83,6 +92,8 @@ export function readBundle(
     source.once('close', () => {
       if (!source.readableEnded) settle(new SupercargoError('interrupted', 'cut-short', 'the bundle was cut'))
     })
+    // Cut before anybody listened: it says nothing more.
+    if (source.destroyed) settle(new SupercargoError('interrupted', 'cut-short', 'the bundle was cut'))
   })
 }
 
@@ -94,22 +105,35 @@ async function takeEntry(
   const entry: EntryHeader = {
     name: header.name,
     sizeBytes: header.size ?? 0,
-    type: header.type ?? 'file',
+    type: isSparse(header) ? 'sparse-file' : (header.type ?? 'unknown'),
     mode: header.mode ?? 0o644,
   }
   const opened = open(entry)
   const sink = opened instanceof Promise ? await opened : opened
   await new Promise<void>((resolve, reject) => {
+    let writing: Promise<void> = Promise.resolve()
     stream.on('data', (chunk: Buffer) => {
-      const wait = sink?.write(chunk)
+      let wait: Promise<void> | undefined
+      try {
+        wait = sink?.write(chunk)
+      } catch (error) {
+        return reject(error)
+      }
       if (wait === undefined) return
       stream.pause()
+      writing = wait
       wait.then(() => stream.resume(), reject)
     })
     stream.once('error', reject)
-    stream.once('end', () => resolve())
+    // A paused stream says that it ended when its last chunk is out; the write of that chunk may still be under way.
+    stream.once('end', () => writing.then(resolve, reject))
   })
   await sink?.end()
+}
+
+/** A sparse file as GNU tar packs it since version 1.26: a plain entry whose bytes are a map and the parts that are no holes. */
+function isSparse(header: Header): boolean {
+  return (header.pax as Record<string, string> | null | undefined)?.['GNU.sparse.major'] !== undefined
 }
 
 function fromTarError(error: unknown): SupercargoError {

@@ -1,4 +1,5 @@
 /** Runs many things, a few at a time; the first failure stops the rest and is the one reported. */
+import { abortReason } from './clock.ts'
 
 /**
  * Calls `work` for every item with at most `limit` at a time. On the first failure no further item begins, the signal
@@ -29,7 +30,7 @@ export async function forEachLimited<T>(
   }
   try {
     await Promise.all(Array.from({ length: Math.max(1, limit) }, () => lane().catch(fail)))
-    signal?.throwIfAborted()
+    if (signal?.aborted) throw abortReason(signal)
     if (failure !== undefined) throw failure.error
   } finally {
     signal?.removeEventListener('abort', forward)

@@ -34,7 +34,9 @@ export async function writeDurably(
     }
     await rename(temporary, path)
   } catch (error) {
-    await rm(temporary, { force: true })
+    await rm(temporary, { force: true }).catch(() => {
+      // The failure that led here is the one to report; a leftover under a temporary name is swept.
+    })
     throw fromFileSystemError(error, `cannot write ${path}`)
   }
   await syncDirectory(dirname(path)).catch((error: unknown) => {

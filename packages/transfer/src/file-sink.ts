@@ -12,6 +12,7 @@ export class FileSink {
   readonly #fd: number
   readonly #path: string
   #position: number
+  #written: number
   #gathered: Uint8Array[] = []
   #gatheredBytes = 0
   #writing: Promise<void> | undefined
@@ -22,11 +23,17 @@ export class FileSink {
     this.#fd = fd
     this.#path = path
     this.#position = position
+    this.#written = position
   }
 
   /** Bytes taken, from the start of the file. Not all of them are on disk before `flush`. */
   get position(): number {
     return this.#position + this.#gatheredBytes
+  }
+
+  /** Bytes that are in the file, from its start: what a reader may follow up to. */
+  get written(): number {
+    return this.#written
   }
 
   /** Takes a chunk, which must not change afterwards. Undefined: go on; a promise: wait for it before the next. */
@@ -64,6 +71,7 @@ export class FileSink {
     this.#position += bytes
     this.#writing = writeAll(this.#fd, chunks, position).then(
       () => {
+        this.#written = position + bytes
         this.#writing = undefined
       },
       (error: unknown) => {

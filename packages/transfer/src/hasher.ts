@@ -56,7 +56,7 @@ export class Hasher {
       onBytes?.(sizeBytes === 0 ? 0 : sizeBytes - Math.floor((sizeBytes - 1) / stretchBytes) * stretchBytes)
       return digestOf(hex!)
     } catch (error) {
-      this.#post({ id, path, abandon: true })
+      this.#abandon(id, path)
       throw error
     }
   }
@@ -72,7 +72,7 @@ export class Hasher {
         this.#post({ id, path, to: position })
       },
       finish: async (sizeBytes) => digestOf((await this.#ask(id, path, { to: sizeBytes, finish: true, reply: true }))!),
-      abandon: () => this.#post({ id, path, abandon: true }),
+      abandon: () => this.#abandon(id, path),
     }
   }
 
@@ -82,6 +82,10 @@ export class Hasher {
     this.#worker = undefined
     await worker?.terminate()
     this.#failAll(new Error('the hasher was closed'))
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
   }
 
   #ask(id: number, path: string, message: object): Promise<string | undefined> {
@@ -94,6 +98,11 @@ export class Hasher {
 
   #post(message: object): void {
     this.#start().postMessage(message)
+  }
+
+  /** Only a thread that runs can hold the file open; a closed hasher must not start another. */
+  #abandon(id: number, path: string): void {
+    this.#worker?.postMessage({ id, path, abandon: true })
   }
 
   #start(): Worker {

@@ -1,19 +1,12 @@
 /** One HTTP exchange as a stream, over pooled connections: trust, time-outs, redirects, and who may be dialled. */
-import {
-  Agent as HttpAgent,
-  request as httpRequest,
-  type IncomingHttpHeaders,
-  type IncomingMessage,
-  type OutgoingHttpHeaders,
-} from 'node:http'
-import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
-import type { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
+import { Agent as HttpAgent, type IncomingHttpHeaders, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http'
+import { Agent as HttpsAgent } from 'node:https'
 import type { SecureContext } from 'node:tls'
 import { SupercargoError } from '@supercargo/protocol'
-import { type AddressPolicy, checkAddressLiteral, guardedLookup } from './address-policy.ts'
-import { abortReason } from './clock.ts'
+import { type AddressPolicy, checkAddressLiteral } from './address-policy.ts'
 import { fromConnectionError } from './http-error.ts'
+import { type Body, exchange, isStale } from './http-exchange.ts'
+import { shown } from './shown-url.ts'
 
 export interface HttpClientOptions {
   /** From `trustContext`. */
@@ -36,7 +29,7 @@ export interface HttpRequest {
   /** A function is asked for each URL on the way: credentials belong to an origin and do not follow a redirect. */
   readonly headers?: HeadersOf | OutgoingHttpHeaders
   /** A stream is destroyed when the exchange fails, and its own error is then the one reported. */
-  readonly body?: Uint8Array | string | Readable
+  readonly body?: Body
   readonly signal?: AbortSignal | undefined
   /** Followed for GET and HEAD only; the default is none. */
   readonly redirectsMax?: number
@@ -56,6 +49,9 @@ export interface HttpResponse {
   /** Lets go of the body: reads a short rest so that the connection can be used again, else closes it. */
   discard(): void
 }
+
+/** A rest of this size is read for the sake of the connection. */
+const discardBytesMax = 65_536
 
 export class HttpClient {
   readonly #http: HttpAgent
@@ -85,7 +81,7 @@ export class HttpClient {
     let url = origin
     for (let hop = 0; ; hop++) {
       const policy = hop === 0 || isOwnHost(origin) ? this.#policy : { ...this.#policy, own: false }
-      const response = await this.#exchange(request, url, policy)
+      const response = new Response(await this.#exchange(request, url, policy), url, request.method === 'HEAD')
       const location = response.headers.location
       const follow =
         request.redirectsMax !== undefined &&
@@ -112,86 +108,29 @@ export class HttpClient {
     this.#https.destroy()
   }
 
-  async #exchange(request: HttpRequest, url: URL, policy: AddressPolicy): Promise<HttpResponse> {
+  async #exchange(request: HttpRequest, url: URL, policy: AddressPolicy): Promise<IncomingMessage> {
     checkAddressLiteral(url, policy)
-    try {
-      return await this.#once(request, url, policy)
-    } catch (error) {
-      // A pooled connection that the server closed in the same moment: nothing was processed, so it is simply sent again.
-      const repeatable = request.body === undefined && !(request.signal?.aborted ?? false)
-      if (
-        !(
-          repeatable &&
-          SupercargoError.is(error) &&
-          error.code === 'connection-lost' &&
-          (error.cause as { reused?: boolean })?.reused === true
-        )
-      )
-        throw error
-      return await this.#once(request, url, policy)
-    }
-  }
-
-  #once(request: HttpRequest, url: URL, policy: AddressPolicy): Promise<HttpResponse> {
-    const { signal, body } = request
-    return new Promise((resolve, reject) => {
-      if (signal?.aborted) return reject(abortReason(signal))
-      const secure = url.protocol === 'https:'
-      const headers = typeof request.headers === 'function' ? (request.headers as HeadersOf)(url) : request.headers
-      const outgoing = (secure ? httpsRequest : httpRequest)(url, {
-        method: request.method ?? 'GET',
-        agent: secure ? this.#https : this.#http,
-        headers: { 'user-agent': this.#options.userAgent ?? 'supercargo', accept: '*/*', ...headers },
-        lookup: guardedLookup(policy),
-      })
-      let bodyFailure: unknown
-      const fail = (error: unknown): void => {
-        signal?.removeEventListener('abort', abort)
-        if (signal?.aborted) return reject(abortReason(signal))
-        if (bodyFailure !== undefined) return reject(bodyFailure)
-        if (error instanceof Error) Object.assign(error, { reused: outgoing.reusedSocket })
-        reject(fromConnectionError(error, shown(url)))
-      }
-      const abort = (): void => {
-        outgoing.destroy(abortReason(signal!))
-      }
-      signal?.addEventListener('abort', abort, { once: true })
-      const idleMs = this.#options.idleTimeoutMs ?? 60_000
-      outgoing.once('socket', (socket) => {
-        if (socket.connecting) {
-          socket.setTimeout(this.#options.connectTimeoutMs ?? 10_000)
-          socket.once(secure ? 'secureConnect' : 'connect', () => socket.setTimeout(idleMs))
-        } else socket.setTimeout(idleMs)
-      })
-      outgoing.on('timeout', () => {
-        const waiting = outgoing.socket?.connecting === true
-        outgoing.destroy(
-          waiting
-            ? new SupercargoError(
-                'unavailable',
-                'connect-timeout',
-                `${shown(url)}: no connection within ${this.#options.connectTimeoutMs ?? 10_000} ms`,
-              )
-            : new SupercargoError('interrupted', 'stalled', `${shown(url)}: no byte for ${idleMs} ms`),
-        )
-      })
-      outgoing.on('information', (info) => request.onInterim?.(info.statusCode, info.headers))
-      outgoing.once('error', fail)
-      outgoing.once('response', (stream) => {
-        outgoing.off('error', fail)
-        // A late failure of the request (the server answered and then cut the upload) is the body's reader's to see, or nobody's.
-        outgoing.on('error', (error) => stream.destroy(error))
-        const release = () => signal?.removeEventListener('abort', abort)
-        stream.once('close', release)
-        resolve(new Response(stream, url))
-      })
-      if (body === undefined || typeof body === 'string' || body instanceof Uint8Array) outgoing.end(body)
-      else
-        pipeline(body, outgoing).catch((error: unknown) => {
-          if (SupercargoError.is(error)) bodyFailure ??= error
-          outgoing.destroy(error as Error)
+    const secure = url.protocol === 'https:'
+    const headers = typeof request.headers === 'function' ? (request.headers as HeadersOf)(url) : request.headers
+    for (;;) {
+      try {
+        return await exchange({
+          method: request.method ?? 'GET',
+          url,
+          headers: { 'user-agent': this.#options.userAgent ?? 'supercargo', accept: '*/*', ...headers },
+          body: request.body,
+          agent: secure ? this.#https : this.#http,
+          policy,
+          connectTimeoutMs: this.#options.connectTimeoutMs ?? 10_000,
+          idleTimeoutMs: this.#options.idleTimeoutMs ?? 60_000,
+          signal: request.signal,
+          onInterim: request.onInterim,
         })
-    })
+      } catch (error) {
+        // The server closed a pooled connection in the same moment; each try uses up one of them, a new one ends the loop.
+        if (request.body !== undefined || !isStale(error)) throw error
+      }
+    }
   }
 }
 
@@ -200,9 +139,11 @@ class Response implements HttpResponse {
   readonly headers: IncomingHttpHeaders
   readonly url: URL
   readonly stream: IncomingMessage
+  readonly #bodiless: boolean
 
-  constructor(stream: IncomingMessage, url: URL) {
+  constructor(stream: IncomingMessage, url: URL, isHead: boolean) {
     this.status = stream.statusCode!
+    this.#bodiless = isHead || stream.statusCode === 204 || stream.statusCode === 304
     this.headers = stream.headers
     this.url = url
     this.stream = stream
@@ -228,18 +169,13 @@ class Response implements HttpResponse {
       // Nobody wants these bytes; the connection is closed either way.
     })
     const length = Number(this.headers['content-length'] ?? Number.NaN)
-    if (length <= 65_536) this.stream.resume()
+    if (this.#bodiless || length <= discardBytesMax) this.stream.resume()
     else this.stream.destroy()
   }
 }
 
-/** A URL as it may be shown: without user, query and fragment, which can hold secrets. A capability's path is cut. */
-export function shown(url: URL): string {
-  return `${url.origin}${url.pathname.replace(/^(.*\/c\/)[^/]+/, '$1[secret]')}`
-}
-
 function isOwnHost(url: URL): boolean {
-  return /^(localhost|127\.|\[::1\])/.test(url.hostname)
+  return /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname)
 }
 
 function redirectTarget(from: URL, to: URL): URL {

@@ -1,5 +1,5 @@
 /** The byte pump: the body of an answer into a file or a function, bounded, with nothing between socket and disk. */
-import type { IncomingMessage } from 'node:http'
+import type { Readable } from 'node:stream'
 import { SupercargoError } from '@supercargo/protocol'
 import { fromConnectionError } from './http-error.ts'
 
@@ -17,13 +17,15 @@ export interface ReceiveOptions {
  * meanwhile the socket is paused. Resolves with the number of bytes when the body is complete by HTTP's own framing.
  */
 export function receive(
-  stream: IncomingMessage,
+  stream: Readable,
   write: (chunk: Buffer) => Promise<void> | undefined,
   options: ReceiveOptions,
 ): Promise<number> {
   return new Promise((resolve, reject) => {
     let bytes = 0
     let settled = false
+    let ended = false
+    let writing: Promise<void> = Promise.resolve()
     const settle = (error: unknown): void => {
       if (settled) return
       settled = true
@@ -46,9 +48,15 @@ export function receive(
           ),
         )
       }
-      const wait = write(chunk)
+      let wait: Promise<void> | undefined
+      try {
+        wait = write(chunk)
+      } catch (error) {
+        return settle(error)
+      }
       if (wait === undefined) return
       stream.pause()
+      writing = wait
       wait.then(() => stream.resume(), settle)
     }
     stream.on('data', take)
@@ -63,16 +71,26 @@ export function receive(
           ),
         )
       }
-      settle(undefined)
+      ended = true
+      // A paused stream says that it ended when its last chunk is out; the write of that chunk may still be under way.
+      writing.then(() => settle(undefined), settle)
     })
-    stream.once('close', () =>
+    stream.once('close', () => {
+      if (ended) return
       settle(
         new SupercargoError(
           'interrupted',
           'connection-lost',
           `${options.source}: the connection was cut after ${bytes} bytes`,
         ),
-      ),
-    )
+      )
+    })
+    // Cut before anybody listened: it says nothing more.
+    if (stream.destroyed) {
+      settle(
+        stream.errored ??
+          new SupercargoError('interrupted', 'connection-lost', `${options.source}: the connection was cut`),
+      )
+    }
   })
 }

@@ -67,7 +67,10 @@ export interface BlobWriter {
   commit(): Promise<{ readonly digest: Digest; readonly sizeBytes: number }>
   /** Keeps the bytes so far, durably, for a later writer; resolves to their number. Only for a blob with a declared digest. */
   suspend(): Promise<number>
-  /** Drops everything and frees the reservation. Idempotent; safe after a failed `commit`. */
+  /**
+   * Drops everything and frees the space (of an open upload: for its next attempt). Idempotent; safe after a failed
+   * `commit`, nothing after a successful one.
+   */
   abort(): Promise<void>
 }
 
@@ -117,7 +120,10 @@ export interface Store {
   /** The open upload, or undefined. */
   upload(id: string): Promise<UploadRecord | undefined>
   /** What of a blob an upload holds: `complete` counts blobs of the namespace too. Undefined when the upload does not name it. */
-  blobProgress(id: string, digest: Digest): Promise<{ readonly offset: number; readonly complete: boolean; readonly sizeBytes: number } | undefined>
+  blobProgress(
+    id: string,
+    digest: Digest,
+  ): Promise<{ readonly offset: number; readonly complete: boolean; readonly sizeBytes: number } | undefined>
   /** Opens a blob of an upload for writing, after what an earlier writer left. Kind `invalid` when the upload does not name it. */
   writeBlob(id: string, digest: Digest): Promise<BlobWriter>
   /** Commits the upload. Kind `conflict`, code `incomplete`, context `missing` when blobs are not there (any more). Repeated, it answers the same. */
@@ -140,7 +146,12 @@ export interface Store {
 
   /** Proves that the store takes writes: creates, fsyncs and removes a small file. Kind `unavailable` or `exhausted` when not. */
   probe(): Promise<void>
-  usage(): { readonly bytes: number; readonly reservedBytes: number; readonly openUploads: number; readonly namespaces: Readonly<Record<string, number>> }
+  usage(): {
+    readonly bytes: number
+    readonly reservedBytes: number
+    readonly openUploads: number
+    readonly namespaces: Readonly<Record<string, number>>
+  }
   close(): Promise<void>
 }
 

@@ -1,0 +1,188 @@
+/** The commands, each written once: help, parsing, completion and the manual come from here. */
+import { connectionOptions, json, namespace, type Option, quiet, secretFile } from './options.ts'
+import { serveOptions } from './serve-options.ts'
+
+export interface Command {
+  /** One or two words. */
+  readonly name: string
+  readonly summary: string
+  /** The positional arguments as help shows them. */
+  readonly usage: string
+  readonly positionalsMin: number
+  readonly positionalsMax: number
+  readonly options: readonly Option[]
+  /** Paragraphs for help and the manual. */
+  readonly details: readonly string[]
+  readonly examples: readonly string[]
+  /** The program reads its arguments itself, because a failure to read them has to end where it tells of all failures. */
+  readonly readsArguments?: true
+  /** What the first ctrl-c does; said to whoever pressed it. */
+  readonly onStop?: string
+}
+
+const any = Number.POSITIVE_INFINITY
+const resourceAccess = 'Without --secret-file, the token of --token-file must have the right to it.'
+
+export const commands: readonly Command[] = [
+  {
+    name: 'serve',
+    summary: 'run the staging server',
+    usage: '',
+    positionalsMin: 0,
+    positionalsMax: 0,
+    options: serveOptions,
+    details: [
+      'Every setting has a key in the configuration file too: limits-file-bytes-max is limits.fileBytesMax. Flags win over the environment, it over the file. Sizes are written 64Gi, durations 30s. Without a cluster (--kube none) nothing is collected for its owner’s absence.',
+      'SIGTERM or ctrl-c: not ready, no new uploads, transfers under way finish, then it ends. A second one ends it at once.',
+    ],
+    examples: ['supercargo serve --store ./store', 'supercargo serve --config /etc/supercargo/server.yaml'],
+    onStop: 'finishing what is under way',
+  },
+  {
+    name: 'stage',
+    summary: 'put files on the staging server',
+    usage: 'PATH…',
+    positionalsMin: 1,
+    positionalsMax: any,
+    options: [
+      namespace,
+      {
+        name: 'owner',
+        value: 'KIND/NAME',
+        many: true,
+        help: 'an object whose existence keeps the files; with --owner-uid or --owner-label, KIND alone',
+      },
+      { name: 'owner-uid', value: 'UID', help: "the owner's uid" },
+      {
+        name: 'owner-label',
+        value: 'KEY=VALUE',
+        many: true,
+        help: 'owners are the objects that carry all these labels',
+      },
+      { name: 'secret-file', value: 'FILE', help: 'write the secret into a new file (mode 0600) and not to stdout' },
+      ...connectionOptions,
+    ],
+    details: [
+      'PATH is a file, a directory (its files, named relative to it), or TARGET=PATH to choose the name inside the resource. Only what the server lacks is sent.',
+      'KIND is written as in a manifest; a kind that Kubernetes and Spark do not bring is written with its version: group/v1/KIND/NAME. Without any owner, pods that carry a fresh label own the files, and the label is printed.',
+    ],
+    examples: [
+      'supercargo stage app.jar lib/ -n spark --owner Pod/driver --secret-file ./secret',
+      'supercargo stage spark-jars=lib/ spark-files/log4j2.properties=conf/log4j2.properties -n spark',
+    ],
+    onStop: 'dropping the unfinished upload',
+  },
+  {
+    name: 'fetch',
+    summary: 'get the same bytes back, verified',
+    usage: 'ID [PATH…]',
+    positionalsMin: 1,
+    positionalsMax: any,
+    options: [{ name: 'to', value: 'DIRECTORY', help: 'where the files appear' }, secretFile, ...connectionOptions],
+    details: [
+      'PATH is a file or a folder of the resource; without one, everything is fetched. Files that are there already with the same bytes are left alone. A transfer that was cut goes on where it stopped, also in a later run.',
+    ],
+    examples: ['supercargo fetch ID --to ./jars --secret-file ./secret'],
+    onStop: 'what has come of unfinished files stays for the next run',
+  },
+  {
+    name: 'localize',
+    summary: 'make dependencies appear in a pod, as a plan says',
+    usage: 'PLAN',
+    positionalsMin: 1,
+    positionalsMax: 1,
+    options: [
+      { name: 'termination-log', value: 'FILE', help: 'where the reason of a failure goes (/dev/termination-log)' },
+      { name: 'memory-budget', value: 'SIZE', help: 'at most this much memory for buffers' },
+      quiet,
+      json,
+    ],
+    details: ['PLAN is a JSON plan, or the spark-init.properties of the 2017 init-container.'],
+    examples: ['supercargo localize /etc/supercargo/plan.json'],
+    readsArguments: true,
+    onStop: 'what has come so far stays for the next run',
+  },
+  {
+    name: 'resources list',
+    summary: 'what is staged, by whom, why it is kept',
+    usage: '',
+    positionalsMin: 0,
+    positionalsMax: 0,
+    options: [namespace, ...connectionOptions],
+    details: [],
+    examples: ['supercargo resources list -n spark'],
+  },
+  {
+    name: 'resources show',
+    summary: 'the files of a resource',
+    usage: 'ID',
+    positionalsMin: 1,
+    positionalsMax: 1,
+    options: [secretFile, ...connectionOptions],
+    details: [resourceAccess],
+    examples: ['supercargo resources show ID --secret-file ./secret'],
+  },
+  {
+    name: 'resources explain',
+    summary: 'why a resource is kept or collected',
+    usage: 'ID',
+    positionalsMin: 1,
+    positionalsMax: 1,
+    options: [secretFile, ...connectionOptions],
+    details: [resourceAccess],
+    examples: ['supercargo resources explain ID --secret-file ./secret'],
+  },
+  {
+    name: 'resources release',
+    summary: 'delete a resource now',
+    usage: 'ID',
+    positionalsMin: 1,
+    positionalsMax: 1,
+    options: [secretFile, ...connectionOptions],
+    details: [resourceAccess],
+    examples: ['supercargo resources release ID --secret-file ./secret'],
+  },
+  {
+    name: 'collector status',
+    summary: 'the last sweep, what is stopped and why',
+    usage: '',
+    positionalsMin: 0,
+    positionalsMax: 0,
+    options: [...connectionOptions],
+    details: [],
+    examples: ['supercargo collector status'],
+  },
+  {
+    name: 'collector release',
+    summary: 'let a stopped sweep go on, once',
+    usage: '',
+    positionalsMin: 0,
+    positionalsMax: 0,
+    options: [...connectionOptions],
+    details: [],
+    examples: ['supercargo collector release'],
+  },
+  {
+    name: 'completion',
+    summary: 'print a completion script for a shell',
+    usage: 'bash|zsh|fish',
+    positionalsMin: 1,
+    positionalsMax: 1,
+    options: [],
+    details: [],
+    examples: [
+      'source <(supercargo completion bash)',
+      'supercargo completion fish > ~/.config/fish/completions/supercargo.fish',
+    ],
+  },
+  {
+    name: 'manual',
+    summary: 'print the manual page',
+    usage: '[COMMAND]',
+    positionalsMin: 0,
+    positionalsMax: 2,
+    options: [{ name: 'roff', help: 'as a source for man(1)' }],
+    details: [],
+    examples: ['supercargo manual stage', 'supercargo manual --roff | man -l -'],
+  },
+]

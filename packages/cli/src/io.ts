@@ -1,0 +1,21 @@
+/** What a command has of the world: two text streams, the environment, the terminal, a signal to stop, and time. */
+import type { Clock } from '@supercargo/transfer'
+
+export interface Io {
+  /** Data: what a pipe should get. */
+  stdout(text: string): void
+  /** Everything said to a person. */
+  stderr(text: string): void
+  /** Progress can be drawn over itself. */
+  readonly stderrIsTerminal: boolean
+  readonly columns: number
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** Aborted by the first ctrl-c or SIGTERM. */
+  readonly signal: AbortSignal
+  readonly clock: Clock
+}
+
+/** Colour is for terminals whose owner does not mind (no-color.org). */
+export function colourful(io: Io): boolean {
+  return io.stderrIsTerminal && (io.env.NO_COLOR ?? '') === '' && io.env.TERM !== 'dumb'
+}

@@ -1,0 +1,61 @@
+/** The options of `serve`: the server's settings as flags. A test compares them with what the server knows. */
+import type { Option } from './options.ts'
+
+export const serveOptions: readonly Option[] = [
+  { name: 'config', value: 'FILE', help: "settings as YAML, or the 2017 server's .properties" },
+  { name: 'print-config', help: 'print the effective settings and end' },
+  {
+    name: 'listen',
+    value: 'ADDRESS',
+    help: 'host:port; without a host, all addresses; port 0 takes a free one (127.0.0.1:10000)',
+  },
+  { name: 'store', value: 'DIRECTORY', help: 'where everything is kept; belongs to this server alone' },
+  { name: 'public-url', value: 'URL', help: 'where submitters reach this server' },
+  { name: 'pod-url', value: 'URL', help: 'where pods reach it; capability URLs begin with it (--public-url)' },
+  {
+    name: 'kube',
+    value: 'MODE',
+    help: 'where owners are looked up; with none, nothing is collected for its owner’s absence (none)',
+  },
+  { name: 'auth', value: 'MODE', help: 'who may stage; with none, whoever reaches the port (none)' },
+  { name: 'allow-anonymous', help: 'needed for --auth none on an address that others can reach' },
+  { name: 'tls-cert-file', value: 'FILE', help: 'PEM, the chain; read again when it changes' },
+  { name: 'tls-key-file', value: 'FILE', help: 'PEM, the private key' },
+  { name: 'tls-client-ca-file', value: 'FILE', help: 'PEM; clients must then show a certificate of it' },
+  { name: 'collector-sweep-interval-ms', value: 'DURATION', help: 'between two sweeps' },
+  {
+    name: 'collector-first-use-timeout-ms',
+    value: 'DURATION',
+    help: 'a resource that nobody used for this long, and whose owner never appeared, is collected',
+  },
+  { name: 'collector-absent-grace-ms', value: 'DURATION', help: 'how long an owner must be absent' },
+  { name: 'collector-condemned-ms', value: 'DURATION', help: 'how long a condemned resource is still served' },
+  {
+    name: 'collector-breaker-count',
+    value: 'NUMBER',
+    help: 'a sweep that would condemn more than this, and more than the fraction, stops',
+  },
+  { name: 'collector-breaker-fraction', value: 'NUMBER', help: 'share of the bound resources' },
+  { name: 'collector-dry-run', help: 'say what would be collected, and keep it' },
+  { name: 'limits-file-bytes-max', value: 'SIZE', help: 'the largest file; 0 means no limit' },
+  { name: 'limits-resource-bytes-max', value: 'SIZE', help: 'all files of one resource together; 0 means no limit' },
+  { name: 'limits-files-per-resource-max', value: 'NUMBER', help: 'files in one resource; 0 means no limit' },
+  { name: 'limits-namespace-bytes-max', value: 'SIZE', help: 'bytes stored for one namespace; 0 means no limit' },
+  { name: 'limits-store-bytes-max', value: 'SIZE', help: 'bytes stored in all; 0 means no limit but the disk' },
+  { name: 'limits-free-bytes-min', value: 'SIZE', help: 'free bytes of the file system that are never given away' },
+  {
+    name: 'limits-abandoned-ms',
+    value: 'DURATION',
+    help: 'an upload to which nothing arrives for this long is dropped',
+  },
+  { name: 'limits-uploads-max', value: 'NUMBER', help: 'uploads whose bytes arrive at one time' },
+  {
+    name: 'limits-idle-timeout-ms',
+    value: 'DURATION',
+    help: 'a sender or reader that does nothing for this long is cut off',
+  },
+  { name: 'limits-bytes-per-second-min', value: 'SIZE', help: 'the slowest average of an upload; 0 means no limit' },
+  { name: 'limits-slow-grace-ms', value: 'DURATION', help: 'before this much waiting no average is judged' },
+  { name: 'drain-timeout-ms', value: 'DURATION', help: 'after SIGTERM, what is under way may go on for this long' },
+  { name: 'log-level', value: 'LEVEL', help: 'trace, debug, info, warn, error, fatal or silent (info)' },
+]

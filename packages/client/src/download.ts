@@ -1,0 +1,79 @@
+/** Bytes of a resource as streams, one try each: what a flow with its own retries and its own disk is built from. */
+import { mediaTypes, printable, routes, type Secret, SupercargoError } from '@supercargo/protocol'
+import type { HttpResponse } from '@supercargo/transfer'
+import type { Connection } from './connection.ts'
+
+export interface OpenFileRequest {
+  readonly resourceId: string
+  readonly secret: Secret
+  readonly path: string
+  /** Bytes that are there already. */
+  readonly offset: number
+  /** The entity tag of what those bytes are of, as `ETag` had it, with its quotes. Without it a changed file cannot be noticed. */
+  readonly etag?: string | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface OpenBundleRequest {
+  readonly resourceId: string
+  readonly secret: Secret
+  /** Only files of at most this size. */
+  readonly sizeBytesMax?: number | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+const redirectsMax = 5
+
+/** The strong entity tag that the server gives to content of this digest. */
+export function etagOf(digest: string): string {
+  return `"${digest}"`
+}
+
+/**
+ * Opens a file's bytes from `offset`. The answer's status is 206 when the body begins there, and 200 when it is the whole
+ * file from its first byte: because `offset` was 0, or because what is there now is not what `etag` names.
+ */
+export async function openFile(connection: Connection, request: OpenFileRequest): Promise<HttpResponse> {
+  const { offset, etag } = request
+  const response = await connection.call({
+    path: routes.v1.file(request.resourceId, request.path),
+    headers: {
+      'accept-encoding': 'identity',
+      ...(offset === 0 ? {} : { range: `bytes=${offset}-`, ...(etag === undefined ? {} : { 'if-range': etag }) }),
+    },
+    secret: request.secret,
+    signal: request.signal,
+    expect: offset === 0 ? [200] : [200, 206],
+    redirectsMax,
+  })
+  const range = response.headers['content-range']
+  if (response.status === 206 && Number(/^bytes (\d+)-/.exec(range ?? '')?.[1] ?? Number.NaN) !== offset) {
+    response.stream.destroy()
+    throw new SupercargoError(
+      'corrupt',
+      'wrong-range',
+      `${printable(request.path)} was asked for from byte ${offset} and came as ${printable(range ?? 'no range at all')}`,
+    )
+  }
+  return response
+}
+
+/** Opens one tar stream of the resource's files, each entry named by its path. */
+export async function openBundle(connection: Connection, request: OpenBundleRequest): Promise<HttpResponse> {
+  const response = await connection.call({
+    path: routes.v1.resource(request.resourceId),
+    headers: { accept: mediaTypes.tar, 'accept-encoding': 'identity' },
+    ...(request.sizeBytesMax === undefined ? {} : { query: { sizeBytesMax: String(request.sizeBytesMax) } }),
+    secret: request.secret,
+    signal: request.signal,
+    expect: [200],
+  })
+  const type = response.headers['content-type'] ?? ''
+  if (type.startsWith(mediaTypes.tar)) return response
+  response.stream.destroy()
+  throw new SupercargoError(
+    'corrupt',
+    'not-a-bundle',
+    `the server sent ${printable(type)} where a bundle was asked for`,
+  )
+}

@@ -1,0 +1,134 @@
+/** One file from its source, complete and verified, through cuts, stalls, restarts and changes at the other end. */
+import { printable, SupercargoError, toSupercargoError } from '@supercargo/protocol'
+import { withRetry } from '@supercargo/transfer'
+import type { Fetch, FetchContext, Fetched } from './fetch-context.ts'
+import { PartialFile } from './partial.ts'
+import { type Received, receiveFile, Stale } from './receive-file.ts'
+
+/** Versions of a source that are begun before it counts as being written to; mismatching digests before it counts as wrong. */
+const changesMax = 3
+const mismatchesMax = 2
+
+/**
+ * Resolves when the bytes at `fetch.path` are complete and have the known digest and size; making them durable is left to
+ * the sync queue. Transient failures are tried again here and nowhere else. What fails for good carries the target's name.
+ */
+export async function fetchFile(fetch: Fetch, context: FetchContext, signal: AbortSignal): Promise<Fetched> {
+  const partial = new PartialFile(fetch.path, fetch.digest, context.disk)
+  let attempts = 0
+  context.progress.begin(fetch.target, fetch.sizeBytes, true)
+  try {
+    await partial.load(fetch.sizeBytes)
+    let bestBytes = partial.heldBytes
+    const restarts: Restarts = { changes: 0, mismatches: 0 }
+    const received = await withRetry(
+      async () => {
+        attempts++
+        return await untilSettled(fetch, partial, context, signal, restarts)
+      },
+      {
+        attemptsMax: context.limits.attemptsMax,
+        deadlineAtMs: context.deadlineAtMs,
+        signal,
+        clock: context.clock,
+        progressed: () => {
+          const grown = partial.heldBytes > bestBytes
+          bestBytes = Math.max(bestBytes, partial.heldBytes)
+          return grown
+        },
+        onRetry: (failure) => context.progress.failed(fetch.target, failure.message),
+      },
+    )
+    partial.complete()
+    context.syncs.add(fetch.path)
+    context.progress.done(fetch.target)
+    const { sizeBytes, digest } = received
+    return { sizeBytes, digest, attempts, ...roundedTimes(received) }
+  } catch (error) {
+    if (!signal.aborted) context.progress.failed(fetch.target, toSupercargoError(error).message)
+    throw named(error, fetch, attempts)
+  }
+}
+
+interface Restarts {
+  changes: number
+  mismatches: number
+}
+
+/**
+ * Attempts without waiting between them, for what is no failure of the network: a range that cannot be used, a version that
+ * has changed, bytes that do not match. Each begins from 0, and each has its bound.
+ */
+async function untilSettled(
+  fetch: Fetch,
+  partial: PartialFile,
+  context: FetchContext,
+  signal: AbortSignal,
+  restarts: Restarts,
+): Promise<Received> {
+  for (;;) {
+    const heldBytes = partial.heldBytes
+    try {
+      const received = await receiveFile(fetch, partial, context, signal)
+      if (fetch.digest === undefined || received.digest === fetch.digest) return received
+      throw digestMismatch(fetch, received)
+    } catch (error) {
+      if (signal.aborted || !startsAnew(error, heldBytes, restarts)) throw error
+      partial.reset()
+    }
+  }
+}
+
+/** Whether a failure is answered by beginning at 0 again. */
+function startsAnew(error: unknown, heldBytes: number, restarts: Restarts): boolean {
+  if (error instanceof Stale) return heldBytes > 0
+  if (!SupercargoError.is(error)) return false
+  if (error.kind === 'range') return heldBytes > 0
+  if (error.code === 'digest-mismatch') return ++restarts.mismatches < mismatchesMax
+  if (error.code !== 'source-changed') return false
+  if (++restarts.changes < changesMax) return true
+  throw new SupercargoError('corrupt', 'source-changing', `${error.message}, ${changesMax} times`, {
+    cause: error,
+    hint: 'something writes to the source; localize when it has finished, or name a version that does not change',
+  })
+}
+
+/** Of the exchange that completed the file. */
+function roundedTimes(received: Received): Pick<Fetched, 'waitingMs' | 'receivingMs' | 'hashingMs' | 'writingMs'> {
+  return {
+    waitingMs: Math.round(received.waitingMs),
+    receivingMs: Math.round(received.receivingMs),
+    hashingMs: Math.round(received.hashingMs),
+    writingMs: Math.round(received.writingMs),
+  }
+}
+
+function digestMismatch(fetch: Fetch, received: Received): SupercargoError {
+  const hint =
+    received.encoding === undefined
+      ? 'the source has other bytes than the plan was made for'
+      : `the server encoded the bytes (${received.encoding}) although it was asked not to`
+  return new SupercargoError(
+    'corrupt',
+    'digest-mismatch',
+    `the bytes of ${fetch.shown} have the digest ${received.digest}, and ${fetch.digest} is expected`,
+    { hint },
+  )
+}
+
+/** The error with the target in front and the facts that the termination log shows. */
+function named(error: unknown, fetch: Fetch, attempts: number): SupercargoError {
+  const failure = toSupercargoError(error)
+  return new SupercargoError(
+    failure.kind,
+    failure.code,
+    `${printable(fetch.target).slice(1, -1)}: ${failure.message}`,
+    {
+      cause: failure.cause,
+      hint: failure.hint,
+      status: failure.status,
+      retryAfterMs: failure.retryAfterMs,
+      context: { ...failure.context, item: fetch.target, source: fetch.shown, attempts },
+    },
+  )
+}

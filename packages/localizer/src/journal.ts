@@ -1,0 +1,53 @@
+/** The journal: the decision to publish a set, written down before its first rename, so that any later run can finish it. */
+import { filePathSchema, parseJson, parseWith, SupercargoError } from '@supercargo/protocol'
+import { z } from 'zod'
+import type { Disk } from './disk.ts'
+import type { RootReport } from './report.ts'
+import type { WorkDirectory } from './work-directory.ts'
+
+const renameSchema = z.object({
+  /** Below `incoming`. */
+  from: filePathSchema,
+  /** Below the root. */
+  to: filePathSchema,
+  /** Of the file, to know it again once it has its new name. */
+  inode: z.number(),
+  sizeBytes: z.int().min(0),
+})
+
+const journalSchema = z.object({
+  version: z.literal(1),
+  /** Files of the older set, removed first: one may stand where a directory has to be. */
+  removals: z.array(filePathSchema),
+  /** Directories of the older set, deepest first, removed where they are empty. */
+  emptied: z.array(filePathSchema),
+  /** Every directory that a target needs, parents first. */
+  directories: z.array(filePathSchema),
+  renames: z.array(renameSchema),
+  report: z.custom<RootReport>((value) => typeof value === 'object' && value !== null),
+})
+
+export type Journal = z.infer<typeof journalSchema>
+
+/** Undefined when nothing is being published. One that cannot be read is thrown away: what it meant to do is then done anew. */
+export async function readJournal(work: WorkDirectory, disk: Disk): Promise<Journal | undefined> {
+  const text = await disk.readText(work.journal)
+  if (text === undefined) return undefined
+  try {
+    return parseWith(journalSchema, parseJson(text, 'the journal'), 'the journal')
+  } catch (error) {
+    if (!SupercargoError.is(error)) throw error
+    await disk.remove(work.journal)
+    return undefined
+  }
+}
+
+/** Durable when it resolves: from here on the new set is what the target will hold. */
+export function writeJournal(journal: Journal, work: WorkDirectory, disk: Disk): Promise<void> {
+  return disk.replaceText(work.journal, JSON.stringify(journal), work.path)
+}
+
+export async function removeJournal(work: WorkDirectory, disk: Disk): Promise<void> {
+  await disk.remove(work.journal)
+  await disk.syncDirectory(work.path)
+}

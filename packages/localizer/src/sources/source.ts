@@ -1,0 +1,73 @@
+/** The port of everything that dependencies are read from. */
+import type { Readable } from 'node:stream'
+import type { Digest } from '@supercargo/protocol'
+
+/** One thing to read: a URI as the plan writes it (without its fragment), or a file of a staged resource. */
+export type SourceItem =
+  | { readonly kind: 'uri'; readonly uri: string; readonly secretFile?: string | undefined }
+  | { readonly kind: 'staged'; readonly resource: string; readonly secretFile: string; readonly path: string }
+
+/** What is known of an item before any of its bytes. */
+export interface Facts {
+  readonly sizeBytes?: number | undefined
+  readonly etag?: string | undefined
+  readonly digest?: Digest | undefined
+}
+
+export interface OpenOptions {
+  /** The first byte that is wanted. */
+  readonly offset: number
+  /** The strong ETag of the bytes already held: the source gives `offset` of the same content, or everything from 0. */
+  readonly etag?: string | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface Opened {
+  /** Where in the item the first byte of `stream` stands: 0 or `offset` as a rule, but always what is true. */
+  readonly start: number
+  /** Of the whole item, when the source says it. */
+  readonly sizeBytes?: number | undefined
+  /** Only a strong one: equal ETags mean equal bytes. */
+  readonly etag?: string | undefined
+  readonly contentType?: string | undefined
+  /** The bytes are not the item's own but encoded (`gzip`), although that was not asked for. */
+  readonly contentEncoding?: string | undefined
+  /** Paused. It ends cleanly only when the item is complete by the source's own framing; otherwise it fails. */
+  readonly stream: Readable
+  /** Lets go of the stream without reading it. Idempotent. */
+  discard(): void
+}
+
+/** Many small items in one tar stream, each entry named by the item's `path`. */
+export interface OpenedBundle {
+  readonly stream: Readable
+  discard(): void
+}
+
+/**
+ * A place to read from.
+ *
+ * Laws:
+ * 1. `stat` moves no content. What it does not know it leaves out; it never guesses.
+ * 2. `open` reports where the bytes really start and how many there are in all; the caller trusts it over its own wish.
+ * 3. A source never repeats a failed exchange. It classifies: `unavailable` and `interrupted` may be tried again by the flow,
+ *    `range` means "ask again from 0", `corrupt` with code `source-changed` means "begin anew", all else is final. The one
+ *    exception is a credential that was refused and has changed on disk since it was read: then it is read and sent once more.
+ * 4. Bytes of two versions never come out of one stream: an item that changes while it is read fails with `source-changed`.
+ * 5. After the signal aborts, the stream fails and nothing is left open.
+ * 6. Credentials go to the origin they are configured for, and to nobody else. No message holds one, nor a URI's user or query.
+ */
+export interface Source {
+  /** Stable and without secrets: equal identities mean the same item. It is hashed into names on disk. */
+  identity(item: SourceItem): string
+  /** How the item is called in messages and reports. */
+  shown(item: SourceItem): string
+  stat(item: SourceItem, signal?: AbortSignal): Promise<Facts>
+  open(item: SourceItem, options: OpenOptions): Promise<Opened>
+  /** Present where one stream can carry many items. Items that are larger than `sizeBytesMax` are not in it. */
+  readonly bundle?:
+    | ((item: SourceItem, options: { sizeBytesMax: number; signal?: AbortSignal | undefined }) => Promise<OpenedBundle>)
+    | undefined
+  /** Closes idle connections. */
+  close(): void
+}

@@ -1,0 +1,65 @@
+/** What stands in the target already: links are refused, directories are respected, before anything is fetched. */
+import { dirname, join } from 'node:path'
+import { SupercargoError } from '@supercargo/protocol'
+import { inside } from '@supercargo/transfer'
+import type { Disk } from './disk.ts'
+
+/**
+ * Throws when a path of the set cannot become a file below `root` without following a link (`unsafe`, `symbolic-link`) or
+ * replacing something that is not a file (`conflict`). `leaving` are files that will be removed first.
+ */
+export function checkTargets(root: string, paths: Iterable<string>, leaving: ReadonlySet<string>, disk: Disk): void {
+  const directories = new Set<string>()
+  for (const path of paths) {
+    const stats = disk.stat(inside(root, path))
+    if (stats?.isSymbolicLink() === true) throw linkError(join(root, path))
+    if (stats !== undefined && !stats.isFile()) {
+      throw new SupercargoError(
+        'conflict',
+        'target-taken',
+        `${join(root, path)} is a ${stats.isDirectory() ? 'directory' : 'special file'} where a file has to be`,
+        {
+          hint: 'remove it, or give the item another target',
+        },
+      )
+    }
+    checkParents(root, path, leaving, directories, disk)
+  }
+}
+
+function checkParents(
+  root: string,
+  path: string,
+  leaving: ReadonlySet<string>,
+  checked: Set<string>,
+  disk: Disk,
+): void {
+  for (let parent = dirname(path); parent !== '.' && !checked.has(parent); parent = dirname(parent)) {
+    const stats = disk.stat(join(root, parent))
+    if (stats?.isSymbolicLink() === true) throw linkError(join(root, parent))
+    if (stats !== undefined && !stats.isDirectory() && !leaving.has(parent)) {
+      throw new SupercargoError(
+        'conflict',
+        'target-taken',
+        `${join(root, parent)} is a file where a directory has to be`,
+      )
+    }
+    checked.add(parent)
+  }
+}
+
+/** Every directory above the paths, parents first. */
+export function parentsOf(paths: Iterable<string>): string[] {
+  const parents = new Set<string>()
+  for (const path of paths) {
+    for (let parent = dirname(path); parent !== '.' && !parents.has(parent); parent = dirname(parent))
+      parents.add(parent)
+  }
+  return [...parents].sort()
+}
+
+function linkError(path: string): SupercargoError {
+  return new SupercargoError('unsafe', 'symbolic-link', `${path} is a symbolic link and is not followed`, {
+    hint: 'remove the link, or choose another root',
+  })
+}

@@ -1,0 +1,216 @@
+/** All resources in memory, in the collector's thread: read from the records once, then kept up to date by the store's events. */
+import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { setImmediate } from 'node:timers/promises'
+import type { OwnerPresence } from '@supercargo/kube'
+import { type Digest, namespaceOf, type Owner } from '@supercargo/protocol'
+import { isErrno } from '@supercargo/transfer'
+import { DiskLayout, recordId } from '../store/disk-layout.ts'
+import type { UploadSummary } from '../store/maintenance.ts'
+import { parseRecord } from '../store/record-file.ts'
+import type { ResourceRecord } from '../store/store.ts'
+import type { StoreEvent } from '../store/store-events.ts'
+import { BlobIndex, type NamedBlobs } from './blob-index.ts'
+import { FirstUseClock } from './first-use-clock.ts'
+
+export interface IndexedResource {
+  readonly id: string
+  readonly namespace: string
+  owners: readonly Owner[]
+  readonly files: number
+  readonly sizeBytes: number
+  readonly createdAtMs: number
+  readonly committedAtMs: number
+  lastFetchedAtMs: number | null
+  readonly blobs: NamedBlobs
+  readonly firstUse: FirstUseClock
+  /** When one of its owners was first seen since this process began to look. */
+  seenAtMs: number | null
+  /** What the latest sweep found, for each owner. */
+  presence: readonly OwnerPresence[] | undefined
+  /** What the confirmation of the latest sweep found, when one was needed. */
+  confirmation: readonly OwnerPresence[] | undefined
+}
+
+/** Blobs that no record names any more. */
+export interface UnnamedBlobs {
+  readonly namespace: string
+  readonly digests: readonly Digest[]
+}
+
+/** What events told of a resource whose record is not read yet: newer than the file may be. */
+interface EarlyNews {
+  gone?: boolean
+  record?: ResourceRecord
+  fetchedAtMs?: number
+}
+
+/** Records read in one go; events are applied in between. */
+const batchRecords = 64
+/** File times have the precision of the file system; a smaller difference is no fetch. */
+const timePrecisionMs = 2
+
+export class ResourceIndex {
+  readonly blobs = new BlobIndex()
+  readonly uploads = new Map<string, UploadSummary>()
+  /** Ids whose records cannot be read. What they name is not known, so no blob may go meanwhile. */
+  readonly damaged = new Set<string>()
+  readonly #layout: DiskLayout
+  readonly #resources = new Map<string, IndexedResource>()
+  readonly #early = new Map<string, EarlyNews>()
+  #building = false
+  #sequence = 0
+  #sorted: readonly string[] | undefined
+
+  constructor(directory: string) {
+    this.#layout = new DiskLayout(directory)
+  }
+
+  /** The number of the last event that is applied. */
+  get sequence(): number {
+    return this.#sequence
+  }
+
+  get size(): number {
+    return this.#resources.size
+  }
+
+  get(id: string): IndexedResource | undefined {
+    return this.#resources.get(id)
+  }
+
+  values(): Iterable<IndexedResource> {
+    return this.#resources.values()
+  }
+
+  /** Ids of resources and open uploads, sorted. */
+  ids(): readonly string[] {
+    this.#sorted ??= [...new Set([...this.#resources.keys(), ...this.uploads.keys()])].sort()
+    return this.#sorted
+  }
+
+  /** Reads all records. Events may be applied meanwhile; `sequence` and `uploads` are the store's before the first of them. */
+  async build(sequence: number, uploads: readonly UploadSummary[]): Promise<void> {
+    this.#sequence = sequence
+    this.#building = true
+    this.#sorted = undefined
+    for (const upload of uploads) this.uploads.set(upload.id, upload)
+    const ids = readdirSync(this.#layout.resources)
+      .map(recordId)
+      .filter((id) => id !== undefined)
+    await this.#readAll(ids)
+    this.#building = false
+    this.#early.clear()
+  }
+
+  /** Tries damaged records once more: an operator may have restored them. */
+  async readDamaged(): Promise<void> {
+    const ids = [...this.damaged]
+    this.damaged.clear()
+    await this.#readAll(ids)
+  }
+
+  /** Applies the next event; answers the blobs that no record names since then. */
+  apply(event: StoreEvent): UnnamedBlobs | undefined {
+    this.#sequence = event.sequence
+    const { id } = event
+    const resource = this.#resources.get(id)
+    if (this.#building) this.#remember(event)
+    switch (event.type) {
+      case 'created':
+        this.uploads.set(id, event)
+        this.#sorted = undefined
+        return undefined
+      case 'aborted':
+        this.uploads.delete(id)
+        this.#sorted = undefined
+        return undefined
+      case 'committed':
+        this.uploads.delete(id)
+        this.#insert(event.record, null)
+        return undefined
+      case 'updated':
+        if (resource !== undefined) this.#renameOwners(resource, event.record.owners)
+        return undefined
+      case 'touched':
+        if (resource !== undefined) touch(resource, event.atMs)
+        return undefined
+      case 'released':
+        this.damaged.delete(id)
+        return this.#remove(resource)
+    }
+  }
+
+  /** Synchronous reads: this thread has nothing else to do, and the thread pool belongs to the transfers. */
+  async #readAll(ids: readonly string[]): Promise<void> {
+    for (let start = 0; start < ids.length; start += batchRecords) {
+      for (const id of ids.slice(start, start + batchRecords)) this.#read(id)
+      await setImmediate()
+    }
+  }
+
+  #read(id: string): void {
+    const news = this.#early.get(id)
+    if (news?.gone || this.#resources.has(id)) return
+    try {
+      const path = this.#layout.record(id)
+      const modifiedMs = statSync(path).mtimeMs
+      const record = parseRecord(id, readFileSync(path, 'utf8'))
+      const fetchedAtMs = modifiedMs > record.committedAtMs + timePrecisionMs ? modifiedMs : null
+      this.#insert(news?.record ?? record, news?.fetchedAtMs ?? fetchedAtMs)
+    } catch (error) {
+      if (!isErrno(error, 'ENOENT')) this.damaged.add(id)
+    }
+  }
+
+  #remember(event: StoreEvent): void {
+    const news = this.#early.get(event.id) ?? {}
+    this.#early.set(event.id, news)
+    if (event.type === 'released') news.gone = true
+    if (event.type === 'updated') news.record = event.record
+    if (event.type === 'touched') news.fetchedAtMs = event.atMs
+  }
+
+  #insert(record: ResourceRecord, lastFetchedAtMs: number | null): void {
+    if (this.#resources.has(record.id)) return
+    const { id, owners, files, createdAtMs, committedAtMs } = record
+    const namespace = namespaceOf(owners)
+    this.#sorted = undefined
+    this.#resources.set(id, {
+      id,
+      namespace,
+      owners,
+      files: files.length,
+      sizeBytes: files.reduce((bytes, file) => bytes + file.sizeBytes, 0),
+      createdAtMs,
+      committedAtMs,
+      lastFetchedAtMs,
+      blobs: this.blobs.add(namespace, files),
+      firstUse: new FirstUseClock(),
+      seenAtMs: null,
+      presence: undefined,
+      confirmation: undefined,
+    })
+  }
+
+  /** What was seen of other owners says nothing about the new ones. */
+  #renameOwners(resource: IndexedResource, owners: readonly Owner[]): void {
+    if (JSON.stringify(owners) === JSON.stringify(resource.owners)) return
+    resource.owners = owners
+    resource.presence = undefined
+    resource.confirmation = undefined
+    resource.firstUse.restart()
+  }
+
+  #remove(resource: IndexedResource | undefined): UnnamedBlobs | undefined {
+    if (resource === undefined) return undefined
+    this.#resources.delete(resource.id)
+    this.#sorted = undefined
+    return { namespace: resource.namespace, digests: this.blobs.remove(resource.namespace, resource.blobs) }
+  }
+}
+
+function touch(resource: IndexedResource, atMs: number): void {
+  resource.lastFetchedAtMs = atMs
+  resource.confirmation = undefined
+  resource.firstUse.restart()
+}

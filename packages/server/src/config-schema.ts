@@ -1,0 +1,166 @@
+/** Everything that can be configured, with its default and what it means; strict, so that a typo is an error. */
+import { parseDuration, parseSize, SupercargoError } from '@supercargo/protocol'
+import { z } from 'zod'
+import { logLevels } from './log.ts'
+
+/** A number of bytes, or `64Gi`. */
+const size = readAs(parseSize)
+/** A number of milliseconds, or `30s`. */
+const duration = readAs(parseDuration)
+const count = z
+  .union([z.int(), z.string().regex(/^\d+$/, 'write a whole number').transform(Number)])
+  .pipe(z.int().min(0))
+const flag = z.union([z.boolean(), z.enum(['true', 'false']).transform((text) => text === 'true')])
+const path = z.string().min(1)
+const url = z.url({ protocol: /^https?$/ })
+
+const limitsSchema = z.strictObject({
+  fileBytesMax: size.default(0).describe('Largest file; 0 means no limit.'),
+  resourceBytesMax: size.default(0).describe('All files of one resource together; 0 means no limit.'),
+  filesPerResourceMax: count.default(10_000).describe('Files in one resource; 0 means no limit.'),
+  namespaceBytesMax: size.default(0).describe('Bytes stored for one namespace; 0 means no limit.'),
+  storeBytesMax: size.default(0).describe('Bytes stored in all; 0 means no limit but the disk.'),
+  freeBytesMin: size.default(256 * 2 ** 20).describe('Free bytes of the file system that are never given away.'),
+  abandonedMs: duration.default(3_600_000).describe('An upload to which nothing arrives for this long is dropped.'),
+  uploadsMax: count
+    .pipe(z.int().min(1))
+    .default(64)
+    .describe('Uploads whose bytes arrive at one time; others are told to come back.'),
+  idleTimeoutMs: duration
+    .pipe(z.int().min(100))
+    .default(60_000)
+    .describe('A sender or reader that does nothing for this long is cut off.'),
+  bytesPerSecondMin: size
+    .default(16 * 2 ** 10)
+    .describe('Slowest average of an upload after slowGraceMs; 0 means no limit.'),
+  slowGraceMs: duration.default(30_000).describe('Before this much waiting no average is judged.'),
+})
+
+const collectorSchema = z.strictObject({
+  sweepIntervalMs: duration.pipe(z.int().min(100)).default(60_000).describe('Between two sweeps.'),
+  firstUseTimeoutMs: duration
+    .default(1_800_000)
+    .describe('A resource that nobody fetched for this long, and whose owner never appeared, is collected.'),
+  absentGraceMs: duration.default(300_000).describe('How long an owner must be absent.'),
+  condemnedMs: duration.default(3_600_000).describe('How long a condemned resource is still served.'),
+  breakerCount: count
+    .default(20)
+    .describe('A sweep that would condemn more than this, and more than breakerFraction, stops.'),
+  breakerFraction: z.coerce.number().min(0).max(1).default(0.1).describe('Share of the bound resources.'),
+  dryRun: flag.default(false).describe('Say what would be collected, and keep it.'),
+})
+
+export const configSchema = z.strictObject({
+  listen: z
+    .string()
+    .regex(/^(\[[0-9A-Fa-f:.]+\]|[^:[\]]*):\d{1,5}$/, 'write host:port, [address]:port or :port')
+    .default('127.0.0.1:10000')
+    .describe('Address and port; without a host, all addresses; port 0 takes a free one.'),
+  publicUrl: url.optional().describe('Where submitters reach this server.'),
+  podUrl: url.optional().describe('Where pods reach this server; capability URLs begin with it. Default: publicUrl.'),
+  store: z
+    .strictObject({
+      directory: path.optional().describe('Where everything is kept; belongs to this server alone.'),
+      url: z.string().optional().describe('An object store instead of a directory. This build has none.'),
+    })
+    .prefault({}),
+  kube: z
+    .enum(['none', 'auto'])
+    .default('none')
+    .describe('Where owners are looked up. This build has "none": nothing is collected for its owner\'s absence.'),
+  auth: z
+    .enum(['none', 'kubernetes'])
+    .default('none')
+    .describe('Who may stage. This build has "none": everybody who reaches the port.'),
+  allowAnonymous: flag.default(false).describe('Needed for auth "none" on an address that others can reach.'),
+  tls: z
+    .strictObject({
+      certFile: path.describe('PEM, the chain; read again when it changes.'),
+      keyFile: path.describe('PEM, the private key.'),
+      clientCaFile: path.optional().describe('PEM; clients must then present a certificate of it.'),
+    })
+    .optional(),
+  collector: collectorSchema.prefault({}),
+  limits: limitsSchema.prefault({}),
+  drainTimeoutMs: duration.default(25_000).describe('After SIGTERM, what is under way may go on for this long.'),
+  logLevel: z.enum(logLevels).default('info').describe('trace, debug, info, warn, error, fatal or silent.'),
+})
+
+/** As it is written in a file. */
+export type ConfigInput = z.input<typeof configSchema>
+
+/** Checked and complete. `store.directory` is there, because without it nothing starts. */
+export type Config = Omit<z.output<typeof configSchema>, 'store'> & { readonly store: { readonly directory: string } }
+
+export interface Setting {
+  /** `limits.fileBytesMax` */
+  readonly key: string
+  /** `--limits-file-bytes-max` */
+  readonly flag: string
+  /** `SUPERCARGO_LIMITS_FILE_BYTES_MAX` */
+  readonly environment: string
+  readonly description: string
+  readonly isSwitch: boolean
+}
+
+/** Shorter names for what is used most. */
+const shortFlags: Readonly<Record<string, string>> = { 'store.directory': 'store', 'store.url': 'store-url' }
+
+/** Every setting as flag and environment variable, in the order of the schema. */
+export function listSettings(): readonly Setting[] {
+  return leaves(configSchema, []).map(({ keys, schema }) => {
+    const key = keys.join('.')
+    const name = shortFlags[key] ?? keys.map(kebab).join('-')
+    return {
+      key,
+      flag: `--${name}`,
+      environment: `SUPERCARGO_${name.replaceAll('-', '_').toUpperCase()}`,
+      description: schema.description ?? '',
+      isSwitch: unwrap(schema) === flag,
+    }
+  })
+}
+
+/** The keys that a strict object of the schema takes at a path, for "did you mean". */
+export function keysAt(at: readonly PropertyKey[]): readonly string[] {
+  let schema: z.ZodType = configSchema
+  for (const key of at) {
+    const inner = unwrap(schema)
+    const next = inner instanceof z.ZodObject ? (inner.shape[String(key)] as z.ZodType | undefined) : undefined
+    if (next === undefined) return []
+    schema = next
+  }
+  const inner = unwrap(schema)
+  return inner instanceof z.ZodObject ? Object.keys(inner.shape) : []
+}
+
+function leaves(schema: z.ZodType, keys: readonly string[]): { keys: readonly string[]; schema: z.ZodType }[] {
+  const inner = unwrap(schema)
+  if (!(inner instanceof z.ZodObject)) return [{ keys, schema }]
+  return Object.entries(inner.shape).flatMap(([key, child]) => leaves(child as z.ZodType, [...keys, key]))
+}
+
+function unwrap(schema: z.ZodType): z.ZodType {
+  let inner = schema
+  while (inner instanceof z.ZodDefault || inner instanceof z.ZodPrefault || inner instanceof z.ZodOptional) {
+    inner = inner.unwrap() as z.ZodType
+  }
+  return inner
+}
+
+function kebab(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+}
+
+function readAs(parse: (text: string) => number): z.ZodType<number, number | string> {
+  return z.union([z.int().min(0), z.string()]).transform((value, context) => {
+    if (typeof value === 'number') return value
+    try {
+      return parse(value)
+    } catch (error) {
+      const reason = SupercargoError.is(error) ? `${error.message}; ${error.hint}` : 'it cannot be read'
+      context.addIssue({ code: 'custom', message: reason })
+      return z.NEVER
+    }
+  }) as z.ZodType<number, number | string>
+}

@@ -1,0 +1,134 @@
+/** Reads the configuration: flags over environment over file over defaults. */
+import { readFile } from 'node:fs/promises'
+import { parseWith, printable, SupercargoError } from '@supercargo/protocol'
+import { fromFileSystemError } from '@supercargo/transfer'
+import { fromProperties } from './config-2017.ts'
+import { type Config, configSchema, keysAt, listSettings } from './config-schema.ts'
+import { isLoopback, splitListen } from './listen.ts'
+import { nearest } from './nearest.ts'
+
+export interface ConfigSources {
+  /** By flag name without dashes (`limits-file-bytes-max`), besides `config`: the file. */
+  readonly flags?: Readonly<Record<string, string | boolean | undefined>>
+  readonly environment?: Readonly<Record<string, string | undefined>>
+}
+
+/** The checked, complete configuration, or an error of kind `invalid` that names the key. */
+export async function loadConfig(sources: ConfigSources): Promise<Config> {
+  const { flags = {}, environment = {} } = sources
+  const file = flags.config ?? environment.SUPERCARGO_CONFIG
+  const merged = typeof file === 'string' ? await readConfigFile(file, environment) : {}
+  const what = typeof file === 'string' ? `the configuration (${file}, environment, flags)` : 'the configuration'
+  refuseUnknownFlags(flags)
+  for (const { key, flag, environment: name } of listSettings()) {
+    const value = flags[flag.slice(2)] ?? environment[name]
+    if (value !== undefined) put(merged, key.split('.'), value)
+  }
+  return checkConfig(merged, what)
+}
+
+/** Refuses unknown keys with the nearest known one, and what this build does not have. */
+export function checkConfig(input: unknown, what = 'the configuration'): Config {
+  refuseUnknownKeys(input, what)
+  const config = parseWith(configSchema, input, what, 'bad-config')
+  if (config.store.url !== undefined) throw absent('store.url', 'no object store', 'use store.directory')
+  if (config.kube === 'auto') throw absent('kube: auto', 'no cluster lookup', 'use kube: none')
+  if (config.auth === 'kubernetes')
+    throw absent('auth: kubernetes', 'no Kubernetes authorisation', 'use auth: none behind something that authorises')
+  const { directory } = config.store
+  if (directory === undefined) {
+    throw new SupercargoError('invalid', 'no-store', 'no store is configured', {
+      hint: 'say --store DIRECTORY, or store.directory in the file',
+    })
+  }
+  if (!config.allowAnonymous && !isLoopback(splitListen(config.listen).host)) {
+    throw new SupercargoError(
+      'invalid',
+      'anonymous-beyond-loopback',
+      `with auth none, everybody who reaches ${config.listen} may stage`,
+      {
+        hint: 'listen on 127.0.0.1, or say --allow-anonymous if that is meant',
+      },
+    )
+  }
+  return { ...config, store: { directory } }
+}
+
+/** The effective configuration, as a file would say it. Names of secret files are shown as `[file]`. */
+export function printConfig(config: Config): string {
+  return `${JSON.stringify(config, (key, value) => (key === 'keyFile' ? '[file]' : value), 2)}\n`
+}
+
+async function readConfigFile(
+  file: string,
+  environment: Readonly<Record<string, string | undefined>>,
+): Promise<Record<string, unknown>> {
+  let text: string
+  try {
+    text = await readFile(file, 'utf8')
+  } catch (error) {
+    throw fromFileSystemError(error, `cannot read the configuration ${file}`)
+  }
+  if (file.endsWith('.properties')) return fromProperties(text, environment) as Record<string, unknown>
+  // Only who has a file pays for its parser: the data plane's heap is to stay small.
+  const { parse: parseYaml } = await import('yaml')
+  let value: unknown
+  try {
+    value = parseYaml(text) ?? {}
+  } catch (error) {
+    const line = (error as { linePos?: { line: number }[] }).linePos?.[0]?.line
+    throw new SupercargoError(
+      'invalid',
+      'bad-yaml',
+      `${file} is not YAML${line === undefined ? '' : ` (line ${line})`}`,
+    )
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new SupercargoError('invalid', 'bad-config', `${file} holds no keys and values`)
+  }
+  return value as Record<string, unknown>
+}
+
+function refuseUnknownFlags(flags: Readonly<Record<string, unknown>>): void {
+  const known = ['config', ...listSettings().map(({ flag }) => flag.slice(2))]
+  for (const name of Object.keys(flags)) {
+    if (!known.includes(name)) throw unknown(`the option --${name}`, nearest(name, known)?.replace(/^/, '--'))
+  }
+}
+
+function refuseUnknownKeys(input: unknown, what: string): void {
+  const issues = configSchema.safeParse(input).error?.issues ?? []
+  for (const issue of issues) {
+    if (issue.code !== 'unrecognized_keys') continue
+    const key = issue.keys[0]!
+    const near = nearest(key, keysAt(issue.path))
+    const prefix = issue.path.map((part) => `${String(part)}.`).join('')
+    throw unknown(`${what}: the key ${printable(prefix + key)}`, near === undefined ? undefined : prefix + near)
+  }
+}
+
+function unknown(subject: string, near: string | undefined): SupercargoError {
+  return new SupercargoError(
+    'invalid',
+    'unknown-setting',
+    `${subject} is not known`,
+    near === undefined ? {} : { hint: `did you mean ${near}?` },
+  )
+}
+
+function absent(setting: string, lacks: string, hint: string): SupercargoError {
+  return new SupercargoError('invalid', 'not-in-this-build', `${setting}: this build has ${lacks}`, { hint })
+}
+
+function put(target: Record<string, unknown>, keys: readonly string[], value: unknown): void {
+  const [first, ...rest] = keys
+  if (first === undefined) return
+  if (rest.length === 0) {
+    target[first] = value
+    return
+  }
+  const child = target[first]
+  const next = typeof child === 'object' && child !== null ? (child as Record<string, unknown>) : {}
+  target[first] = next
+  put(next, rest, value)
+}

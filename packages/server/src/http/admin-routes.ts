@@ -1,0 +1,35 @@
+/** For admins: what is staged and why it is kept, the state of collection. Never a secret. */
+import { namespaceSchema, parseWith, resourceStates, routes, SupercargoError } from '@supercargo/protocol'
+import type { FastifyInstance } from 'fastify'
+import { z } from 'zod'
+import type { Edge } from './edge.ts'
+import { sendJson } from './problem.ts'
+
+export const listQuerySchema = z.object({
+  namespace: namespaceSchema.optional(),
+  state: z.enum(resourceStates).optional(),
+  limit: z.coerce.number().int().min(1).max(1000).default(100),
+  continue: z.string().max(1024).optional(),
+})
+
+export function registerAdminRoutes(app: FastifyInstance, edge: Edge): void {
+  app.route({
+    method: ['GET', 'HEAD'],
+    url: routes.v1.resources,
+    handler: async (request, reply) =>
+      sendJson(reply, 200, await edge.collector.list(parseWith(listQuerySchema, request.query, 'the query'))),
+  })
+  app.route({
+    method: ['GET', 'HEAD'],
+    url: routes.v1.collector,
+    handler: async (_request, reply) => sendJson(reply, 200, await edge.collector.status()),
+  })
+  app.post(routes.v1.collectorRelease, async (_request, reply) => {
+    const status = await edge.collector.status()
+    if (status.paused === null) {
+      throw new SupercargoError('conflict', 'not-paused', 'collection is not stopped, so there is nothing to release')
+    }
+    await edge.collector.sweepNow()
+    return sendJson(reply, 200, await edge.collector.status())
+  })
+}

@@ -1,0 +1,192 @@
+/** The HTTP edge, composed: a fastify instance with every route. It never listens by itself. */
+import { createServer, type RequestListener, type Server, type ServerOptions, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer, type ServerOptions as TlsServerOptions } from 'node:https'
+import type { Socket } from 'node:net'
+import { SupercargoError } from '@supercargo/protocol'
+import { type Clock, systemClock } from '@supercargo/transfer'
+import fastify, { type FastifyInstance } from 'fastify'
+import { createLog, type Log } from '../log.ts'
+import { createMetrics } from '../metrics.ts'
+import type { Store } from '../store/store.ts'
+import { registerAdminRoutes } from './admin-routes.ts'
+import { createAdmission, drainingError } from './admission.ts'
+import { registerBlobRoutes } from './blob-routes.ts'
+import { registerBlobUploadRoutes } from './blob-upload-routes.ts'
+import { createBodyWatch } from './body-watch.ts'
+import { createBufferPool } from './buffer-pool.ts'
+import { registerCapabilityRoutes } from './capability-routes.ts'
+import type { CollectorDoor, Edge, EdgeLimits } from './edge.ts'
+import { followExchange, followExchanges, requestIdOf } from './exchange.ts'
+import { registerFileRoutes } from './file-routes.ts'
+import { registerHealthRoutes } from './health-routes.ts'
+import { lastSweepOf } from './last-sweep.ts'
+import { registerOpenapiRoute } from './openapi-route.ts'
+import { fromRequestError, rawProblem, sendProblem } from './problem.ts'
+import { registerForms } from './read-form.ts'
+import { registerResourceRoutes } from './resource-routes.ts'
+import { answerUnknownRoutes, type KnownRoute } from './unknown-routes.ts'
+import { registerV0Routes } from './v0-routes.ts'
+
+export interface AppDependencies {
+  readonly store: Store
+  readonly collector: CollectorDoor
+  readonly limits: EdgeLimits
+  readonly clock?: Clock
+  readonly log?: Log
+  readonly podUrl?: string | undefined
+  /** Serves https with these when given; plain http otherwise. */
+  readonly tls?: TlsServerOptions | undefined
+}
+
+export interface App {
+  readonly fastify: FastifyInstance
+  readonly routes: readonly KnownRoute[]
+  /** Refuses new uploads and says "not ready"; what is under way goes on, and every answer ends its connection. */
+  drain(): void
+  /** Requests that are not answered to the end. */
+  readonly openRequests: number
+  /** Gives up the uploads that are still arriving: resumable ones keep what they have. */
+  interruptUploads(): void
+  close(): Promise<void>
+}
+
+/** A client has this long to send the head of a request. */
+const headersTimeoutMs = 15_000
+/** Above the idle time of common load balancers, so that it is not this side that closes first. */
+const keepAliveTimeoutMs = 75_000
+const handshakeTimeoutMs = 10_000
+const connectionsCheckingIntervalMs = 2000
+const headBytesMax = 16 << 10
+
+export async function buildApp(dependencies: AppDependencies): Promise<App> {
+  const edge = composeEdge(dependencies)
+  const app = fastify({
+    serverFactory: (handler) => makeServer(handler as RequestListener, dependencies.tls),
+    // Lines are written by followExchanges: Fastify and its plugins would log URLs and headers.
+    logger: false,
+    genReqId: requestIdOf,
+    routerOptions: { maxParamLength: 256 },
+    exposeHeadRoutes: false,
+    return503OnClosing: false,
+    forceCloseConnections: 'idle',
+    frameworkErrors: (error, request, reply) => {
+      followExchange(edge, request, reply)
+      request.exchange.failure = fromRequestError(error)
+      sendProblem(reply, request.exchange.failure)
+    },
+    clientErrorHandler: (error, socket) => answerClientError(edge, error, socket as Socket),
+  })
+  app.server.on('checkContinue', (request, response) => app.routing(request, response))
+  app.removeAllContentTypeParsers()
+  // Bodies are read by the routes, which know their limits; here nothing is read.
+  app.addContentTypeParser('*', (_request, _payload, done) => done(null))
+  await registerForms(app)
+  followExchanges(app, edge)
+  app.setErrorHandler((error, request, reply) => {
+    request.exchange.failure = fromRequestError(error)
+    return sendProblem(reply, request.exchange.failure)
+  })
+  const routes = answerUnknownRoutes(app)
+  registerV0Routes(app, edge)
+  registerResourceRoutes(app, edge)
+  registerBlobRoutes(app, edge)
+  registerBlobUploadRoutes(app, edge)
+  registerFileRoutes(app, edge)
+  registerCapabilityRoutes(app, edge)
+  registerAdminRoutes(app, edge)
+  registerHealthRoutes(app, edge)
+  registerOpenapiRoute(app)
+  await app.ready()
+  return {
+    fastify: app,
+    routes,
+    drain: () => edge.admission.drain(),
+    get openRequests() {
+      return edge.open.size
+    },
+    interruptUploads: () => edge.bodyWatch.abortAll(drainingError()),
+    async close() {
+      edge.bodyWatch.close()
+      await app.close()
+    },
+  }
+}
+
+function composeEdge(dependencies: AppDependencies): Edge {
+  const { store, collector, limits } = dependencies
+  const admission = createAdmission(limits.uploadsMax)
+  const pool = createBufferPool()
+  const metrics = createMetrics({
+    usage: () => store.usage(),
+    activeUploads: () => admission.active,
+    activeDownloads: () => pool.active,
+    lastSweep: () => lastSweepOf(collector),
+  })
+  return {
+    store,
+    collector,
+    limits,
+    clock: dependencies.clock ?? systemClock,
+    log: dependencies.log ?? createLog({ level: 'silent' }),
+    metrics,
+    podUrl: dependencies.podUrl,
+    admission,
+    bodyWatch: createBodyWatch({
+      idleTimeoutMs: limits.idleTimeoutMs,
+      bytesPerSecondMin: limits.bytesPerSecondMin,
+      graceMs: limits.slowGraceMs,
+    }),
+    pool,
+    open: new Set(),
+  }
+}
+
+function makeServer(handler: RequestListener, tls: TlsServerOptions | undefined): Server {
+  const options: ServerOptions = {
+    headersTimeout: headersTimeoutMs,
+    // A large upload may take hours; the body watch judges its speed.
+    requestTimeout: 0,
+    connectionsCheckingInterval: connectionsCheckingIntervalMs,
+    keepAliveTimeout: keepAliveTimeoutMs,
+    maxHeaderSize: headBytesMax,
+    noDelay: true,
+  }
+  return tls === undefined
+    ? createServer(options, handler)
+    : createTlsServer({ ...options, ...tls, handshakeTimeout: handshakeTimeoutMs }, handler)
+}
+
+/** What the HTTP parser refuses never becomes a request, so it is answered on the socket. */
+function answerClientError(edge: Edge, error: NodeJS.ErrnoException, socket: Socket): void {
+  if (!socket.writable || error.code === 'ECONNRESET' || error.code === 'EPIPE') {
+    socket.destroy()
+    return
+  }
+  const problem = clientProblem(error)
+  edge.log.info({ error: problem }, 'not a request')
+  const answer = (): void => void socket.end(rawProblem(problem), () => socket.destroy())
+  const pending = (socket as Socket & { _httpMessage?: ServerResponse })._httpMessage
+  if (pending === undefined || pending === null) answer()
+  // The bytes behind a whole request are wrong, not the request: its own answer comes first.
+  else if (pending.req.complete) pending.once('close', answer)
+  // In the middle of an answer nothing can be said any more.
+  else if (pending.headersSent) socket.destroy()
+  else answer()
+}
+
+function clientProblem(error: NodeJS.ErrnoException): SupercargoError {
+  if (error.code === 'HPE_HEADER_OVERFLOW') {
+    return new SupercargoError(
+      'invalid',
+      'headers-too-large',
+      `the head of the request is larger than ${headBytesMax} bytes`,
+      { status: 431 },
+    )
+  }
+  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') {
+    return new SupercargoError('interrupted', 'headers-too-slow', 'the head of the request did not arrive in time', {
+      status: 408,
+    })
+  }
+  return new SupercargoError('invalid', 'not-http', 'this is not a well-formed HTTP request')
+}

@@ -1,0 +1,59 @@
+/** What every route has at hand, and the notes it keeps about one request. */
+import type { SupercargoError } from '@supercargo/protocol'
+import type { Clock } from '@supercargo/transfer'
+import type { Collector } from '../collector/collector.ts'
+import type { Log } from '../log.ts'
+import type { Metrics } from '../metrics.ts'
+import type { Store } from '../store/store.ts'
+import type { Admission } from './admission.ts'
+import type { BodyWatch } from './body-watch.ts'
+import type { BufferPool } from './buffer-pool.ts'
+
+export interface EdgeLimits {
+  /** 0 means none, as in the store. */
+  readonly fileBytesMax: number
+  readonly resourceBytesMax: number
+  readonly filesPerResourceMax: number
+  /** Uploads whose bytes arrive at one time. */
+  readonly uploadsMax: number
+  /** A sender that sends nothing, or a reader that takes nothing, for this long is cut off. */
+  readonly idleTimeoutMs: number
+  /** Average of a body after `slowGraceMs`. 0 means none. */
+  readonly bytesPerSecondMin: number
+  readonly slowGraceMs: number
+}
+
+/** What the edge asks of the collector. */
+export type CollectorDoor = Pick<Collector, 'status' | 'list' | 'explain' | 'sweepNow'>
+
+export interface Edge {
+  readonly store: Store
+  readonly collector: CollectorDoor
+  readonly clock: Clock
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly limits: EdgeLimits
+  /** Where pods reach this server; the beginning of capability URLs. Without it, they begin as the request did. */
+  readonly podUrl: string | undefined
+  readonly admission: Admission
+  readonly bodyWatch: BodyWatch
+  readonly pool: BufferPool
+  /** Requests that were begun and are not answered to the end. */
+  readonly open: Set<Exchange>
+}
+
+/** Notes about one request, for its log line and its metrics. */
+export interface Exchange {
+  readonly startedMs: number
+  resourceId: string | undefined
+  transfer: 'upload' | 'download' | undefined
+  failure: SupercargoError | undefined
+  /** Whether a client that waits for "100 Continue" was told to go on. */
+  continued: boolean
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    exchange: Exchange
+  }
+}

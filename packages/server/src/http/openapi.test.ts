@@ -1,0 +1,41 @@
+/** The description of the API and the API say the same. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { startTestServer, type TestServer } from '../testing/test-server.ts'
+
+let server: TestServer
+beforeAll(async () => {
+  server = await startTestServer()
+})
+afterAll(() => server.stop())
+
+describe('the description of the API', () => {
+  it('has every route that is registered, and no other', async () => {
+    const document = (await (await fetch(`${server.url}/api/v1/openapi.json`)).json()) as {
+      openapi: string
+      paths: Record<string, object>
+    }
+    expect(document.openapi).toBe('3.1.0')
+    const described = Object.entries(document.paths).flatMap(([path, item]) =>
+      Object.keys(item).map((method) => `${method} ${path}`),
+    )
+    const registered = new Set<string>()
+    for (const { url, methods } of server.app.routes) {
+      const path = url
+        .replace(/:([a-z]+)/g, '{$1}')
+        .replace('*', '{path}')
+        .replace(/(.)\/$/, '$1')
+      // HEAD goes with GET; the pages of the API without a body of their own are described by it.
+      for (const method of methods)
+        if (method !== 'HEAD' || !methods.includes('GET')) registered.add(`${method.toLowerCase()} ${path}`)
+    }
+    expect(described.sort()).toEqual([...registered].sort())
+  })
+
+  it('names each schema that a body is checked with', async () => {
+    const document = (await (await fetch(`${server.url}/api/v1/openapi.json`)).json()) as object
+    const schema = { type: 'object', required: ['owner', 'files'] }
+    expect(document).toMatchObject({
+      paths: { '/api/v1/resources': { post: { requestBody: { content: { 'application/json': { schema } } } } } },
+    })
+  })
+})

@@ -1,0 +1,154 @@
+/** The staging server, composed: configuration, store, collector, HTTP edge, and the way out. */
+import type { Server as TlsServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { SupercargoError } from '@supercargo/protocol'
+import { type Clock, isErrno, systemClock } from '@supercargo/transfer'
+import { type Collector, startCollector } from './collector/collector.ts'
+import type { Config } from './config-schema.ts'
+import { drainApp } from './drain.ts'
+import { type App, buildApp } from './http/app.ts'
+import { allAddresses, splitListen } from './listen.ts'
+import { createLog, type Log } from './log.ts'
+import { createDiskStore, type DiskStore } from './store/disk-store.ts'
+import type { StoreEvent } from './store/store-events.ts'
+import { followTls, readTls, type TlsMaterial } from './tls.ts'
+
+export interface ServeOptions {
+  /** Aborting it begins the drain. */
+  readonly signal?: AbortSignal
+  readonly log?: Log
+  readonly clock?: Clock
+  /** Called when requests are answered, with the address that was really taken. */
+  readonly onReady?: (address: ServerAddress) => void
+  /** Where the collector's thread has its program, when it is not beside its source: in a bundle. */
+  readonly collectorUrl?: URL
+}
+
+export interface ServerAddress {
+  readonly url: string
+  readonly host: string
+  readonly port: number
+}
+
+/** Serves until the signal aborts, then drains. Rejects when it cannot start. */
+export async function serve(config: Config, options: ServeOptions = {}): Promise<void> {
+  const log = options.log ?? createLog({ level: config.logLevel })
+  const clock = options.clock ?? systemClock
+  const tls = config.tls === undefined ? undefined : await readTls(config.tls)
+  const background = new AbortController()
+  let collector: Collector | undefined
+  let store: DiskStore | undefined
+  let app: App | undefined
+  try {
+    const onEvent = (event: StoreEvent): void => collector?.notify(event)
+    store = await createDiskStore({ directory: config.store.directory, limits: config.limits, clock, onEvent })
+    collector = composeCollector(config, store, log, clock, options.collectorUrl)
+    app = await composeApp(config, store, collector, log, clock, tls)
+    const address = await listen(app, config)
+    log.info({ ...address, directory: config.store.directory, kube: config.kube, auth: config.auth }, 'serving')
+    options.onReady?.(address)
+    const following =
+      tls === undefined ? undefined : follow(app, config, tls, { clock, log, signal: background.signal })
+    await aborted(options.signal)
+    await drainApp(app, { timeoutMs: config.drainTimeoutMs, clock, log })
+    background.abort()
+    await following
+    app = undefined
+  } finally {
+    background.abort()
+    await app?.close()
+    await collector?.close()
+    await store?.close()
+  }
+  log.info('stopped')
+}
+
+function composeCollector(
+  config: Config,
+  store: DiskStore,
+  log: Log,
+  clock: Clock,
+  workerUrl: URL | undefined,
+): Collector {
+  return startCollector({
+    directory: config.store.directory,
+    store,
+    lookup: { kind: config.kube === 'none' ? 'none' : absentLookup(config.kube) },
+    intervalMs: config.collector.sweepIntervalMs,
+    firstUseTimeoutMs: config.collector.firstUseTimeoutMs,
+    dryRun: config.collector.dryRun,
+    clock,
+    log: (level, message, fields) => log[level](fields, message),
+    ...(workerUrl === undefined ? {} : { workerUrl }),
+  })
+}
+
+function composeApp(
+  config: Config,
+  store: DiskStore,
+  collector: Collector,
+  log: Log,
+  clock: Clock,
+  tls: TlsMaterial | undefined,
+): Promise<App> {
+  return buildApp({
+    store,
+    collector,
+    limits: config.limits,
+    clock,
+    log,
+    podUrl: config.podUrl ?? config.publicUrl,
+    tls: tls?.options,
+  })
+}
+
+async function listen(app: App, config: Config): Promise<ServerAddress> {
+  const { host, port } = splitListen(config.listen)
+  try {
+    await app.fastify.listen({ host: host === '' ? allAddresses() : host, port })
+  } catch (error) {
+    if (isErrno(error, 'EADDRINUSE')) {
+      throw new SupercargoError('conflict', 'address-in-use', `${config.listen} is in use`, {
+        cause: error,
+        hint: 'choose another --listen, or stop what listens there',
+      })
+    }
+    if (isErrno(error, 'EACCES', 'EADDRNOTAVAIL', 'ENOTFOUND', 'EAI_AGAIN')) {
+      throw new SupercargoError('invalid', 'cannot-listen', `cannot listen on ${config.listen}`, {
+        cause: error,
+        hint: 'check the address and the port in --listen',
+      })
+    }
+    throw error
+  }
+  const taken = app.fastify.server.address() as AddressInfo
+  const shown = taken.address.includes(':') ? `[${taken.address}]` : taken.address
+  return {
+    url: `${config.tls === undefined ? 'http' : 'https'}://${shown}:${taken.port}`,
+    host: taken.address,
+    port: taken.port,
+  }
+}
+
+function follow(
+  app: App,
+  config: Config,
+  tls: TlsMaterial,
+  options: { readonly clock: Clock; readonly log: Log; readonly signal: AbortSignal },
+): Promise<void> {
+  return followTls(app.fastify.server as unknown as TlsServer, config.tls!, tls.fingerprint, options)
+}
+
+/** `checkConfig` refuses it before; a configuration that was made by hand comes here. */
+function absentLookup(kube: string): never {
+  throw new SupercargoError('invalid', 'not-in-this-build', `kube: ${kube}: this build has no cluster lookup`, {
+    hint: 'use kube: none',
+  })
+}
+
+function aborted(signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal?.aborted) return resolve()
+    signal?.addEventListener('abort', () => resolve(), { once: true })
+  })
+}

@@ -1,0 +1,149 @@
+/** Metrics in Prometheus' format: few series, no label that grows with users, resources or namespaces. */
+import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+
+export interface FinishedRequest {
+  readonly route: string
+  readonly method: string
+  readonly status: number
+  readonly receivedBytes: number
+  readonly sentBytes: number
+  readonly durationMs: number
+  readonly transfer: 'upload' | 'download' | undefined
+  readonly errorCode: string | undefined
+}
+
+/** What the scrape asks for at that moment. */
+export interface MetricSources {
+  usage(): { readonly bytes: number; readonly reservedBytes: number; readonly openUploads: number }
+  activeUploads(): number
+  activeDownloads(): number
+  /** The last sweep, or undefined when there was none or nobody can say. */
+  lastSweep(): Promise<SweepFigures | undefined>
+}
+
+export interface SweepFigures {
+  readonly startedAtMs: number
+  readonly durationMs: number
+  readonly kept: number
+  readonly collected: number
+  readonly freedBytes: number
+  readonly errors: number
+  readonly paused: boolean
+}
+
+export interface Metrics {
+  requestFinished(request: FinishedRequest): void
+  /** From the last byte of an upload to its durability. */
+  committed(durationMs: number): void
+  readonly contentType: string
+  render(): Promise<string>
+}
+
+const transferSeconds = [0.005, 0.02, 0.1, 0.5, 2, 10, 60, 300, 1800]
+const commitSeconds = [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10]
+
+export function createMetrics(sources: MetricSources): Metrics {
+  const registry = new Registry()
+  const registers = [registry]
+  const requests = new Counter({
+    name: 'supercargo_requests_total',
+    help: 'Requests answered, by route pattern, method and class of status.',
+    labelNames: ['route', 'method', 'status'],
+    registers,
+  })
+  const received = new Counter({
+    name: 'supercargo_received_bytes_total',
+    help: 'Bytes received in requests.',
+    registers,
+  })
+  const sent = new Counter({ name: 'supercargo_sent_bytes_total', help: 'Bytes sent in answers.', registers })
+  const errors = new Counter({
+    name: 'supercargo_errors_total',
+    help: 'Requests that failed, by error code.',
+    labelNames: ['code'],
+    registers,
+  })
+  const uploads = new Histogram({
+    name: 'supercargo_upload_seconds',
+    help: 'Duration of uploads.',
+    buckets: transferSeconds,
+    registers,
+  })
+  const downloads = new Histogram({
+    name: 'supercargo_download_seconds',
+    help: 'Duration of downloads.',
+    buckets: transferSeconds,
+    registers,
+  })
+  const commits = new Histogram({
+    name: 'supercargo_commit_seconds',
+    help: 'From the last byte of an upload to its durability.',
+    buckets: commitSeconds,
+    registers,
+  })
+  gauge(registry, 'supercargo_active_uploads', 'Uploads whose bytes are arriving.', sources.activeUploads)
+  gauge(registry, 'supercargo_active_downloads', 'Downloads whose bytes are leaving.', sources.activeDownloads)
+  gauge(registry, 'supercargo_open_uploads', 'Uploads that are not committed.', () => sources.usage().openUploads)
+  gauge(registry, 'supercargo_store_bytes', 'Bytes of blobs in the store.', () => sources.usage().bytes)
+  gauge(
+    registry,
+    'supercargo_store_reserved_bytes',
+    'Bytes promised to open uploads.',
+    () => sources.usage().reservedBytes,
+  )
+  gauge(registry, 'process_resident_memory_bytes', 'Resident memory.', () => process.memoryUsage.rss())
+  gauge(registry, 'process_cpu_seconds_total', 'CPU time, user and system.', () => {
+    const { user, system } = process.cpuUsage()
+    return (user + system) / 1e6
+  })
+  const setSweep = sweepGauges(registry)
+
+  return {
+    requestFinished(request) {
+      requests.inc({ route: request.route, method: request.method, status: `${Math.floor(request.status / 100)}xx` })
+      received.inc(request.receivedBytes)
+      sent.inc(request.sentBytes)
+      if (request.errorCode !== undefined) errors.inc({ code: request.errorCode })
+      if (request.transfer === 'upload') uploads.observe(request.durationMs / 1000)
+      if (request.transfer === 'download') downloads.observe(request.durationMs / 1000)
+    },
+    committed: (durationMs) => commits.observe(durationMs / 1000),
+    contentType: registry.contentType,
+    async render() {
+      const sweep = await sources.lastSweep()
+      if (sweep !== undefined) setSweep(sweep)
+      return registry.metrics()
+    },
+  }
+}
+
+function gauge(registry: Registry, name: string, help: string, value: () => number): void {
+  new Gauge({
+    name,
+    help,
+    registers: [registry],
+    collect() {
+      this.set(value())
+    },
+  })
+}
+
+/** Gauges of the last sweep, and the function that sets them: one question to the collector per scrape. */
+function sweepGauges(registry: Registry): (sweep: SweepFigures) => void {
+  const figures: readonly [string, string, (sweep: SweepFigures) => number][] = [
+    ['last_start_seconds', 'When the last sweep began, seconds since 1970.', (sweep) => sweep.startedAtMs / 1000],
+    ['duration_seconds', 'Duration of the last sweep.', (sweep) => sweep.durationMs / 1000],
+    ['kept', 'Resources that the last sweep kept.', (sweep) => sweep.kept],
+    ['collected', 'Resources that the last sweep collected.', (sweep) => sweep.collected],
+    ['freed_bytes', 'Bytes that the last sweep freed.', (sweep) => sweep.freedBytes],
+    ['errors', 'Errors of the last sweep.', (sweep) => sweep.errors],
+    ['paused', '1 while collection is stopped.', (sweep) => (sweep.paused ? 1 : 0)],
+  ]
+  const setters = figures.map(([name, help, value]) => {
+    const own = new Gauge({ name: `supercargo_sweep_${name}`, help, registers: [registry] })
+    return (sweep: SweepFigures) => own.set(value(sweep))
+  })
+  return (sweep) => {
+    for (const set of setters) set(sweep)
+  }
+}

@@ -1,0 +1,51 @@
+/** The second port of a store: what the collector may do to it, and nobody else. */
+import type { Digest, Owner } from '@supercargo/protocol'
+
+/** An open upload, as a listing shows it. */
+export interface UploadSummary {
+  readonly id: string
+  readonly owners: readonly Owner[]
+  readonly files: number
+  readonly sizeBytes: number
+  readonly createdAtMs: number
+}
+
+/**
+ * The collector decides from an index that follows the store's events and is therefore always a little behind. Every
+ * deletion carries the sequence number at which the index stood; the store refuses what a later event contradicts. That
+ * is no failure: the next sweep decides anew.
+ */
+export interface StoreMaintenance {
+  /** The number of the latest event. An index that begins to read the records now knows at least everything up to it. */
+  sequence(): number
+  /** The index has applied all events up to this one; the store may forget them. */
+  acknowledge(sequence: number): void
+  /**
+   * Deletes blobs that no record names. Kept: those that an open upload or intake names, and those that a commit after
+   * `indexSequence` named.
+   */
+  removeBlobs(
+    namespace: string,
+    digests: readonly Digest[],
+    indexSequence: number,
+  ): Promise<{ readonly removed: number; readonly freedBytes: number }>
+  /** Releases a resource for the collector: false when it was fetched, changed or released after `indexSequence`. */
+  collect(id: string, indexSequence: number): Promise<boolean>
+  /** The uploads that are open now. */
+  uploads(): readonly UploadSummary[]
+  /** Drops uploads to which nothing has arrived for `limits.abandonedMs` of elapsed time; resolves to their number. */
+  sweepAbandoned(): Promise<number>
+  /** Deletes what an interrupted operation or a crash left in `incoming/`; resolves to the number of things. Foreign files stay. */
+  sweepLeftovers(): Promise<number>
+  /** Where the store's own count of bytes stands: taken before a scan of the blobs. */
+  usageMark(): number
+  /**
+   * Replaces the count of bytes by what a scan found, except where something changed since `mark`. False while some of it
+   * is not exact yet: a scan in a quieter moment settles it.
+   */
+  setUsage(namespaces: Readonly<Record<string, number>>, mark: number): boolean
+  /** Binds the store to a cluster for good, unless it is bound already; resolves to the uid of the cluster that it is bound to. */
+  bindCluster(uid: string): Promise<string>
+  /** Writes the count of bytes down, so that the next start knows it. */
+  checkpoint(): Promise<void>
+}

@@ -1,0 +1,95 @@
+/** The real edge on the real disk store, on a free port of 127.0.0.1, for tests. */
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { SupercargoError } from '@supercargo/protocol'
+import { type Clock, systemClock } from '@supercargo/transfer'
+import { type App, buildApp } from '../http/app.ts'
+import type { CollectorDoor, EdgeLimits } from '../http/edge.ts'
+import type { LogLevel } from '../log.ts'
+import { createDiskStore, type DiskStore } from '../store/disk-store.ts'
+import type { Store, StoreLimits } from '../store/store.ts'
+import { captureLog } from './captured-log.ts'
+
+export interface TestServer {
+  readonly app: App
+  readonly store: DiskStore
+  readonly directory: string
+  readonly port: number
+  readonly url: string
+  /** Everything that was logged so far. */
+  logged(): string
+  /** What is being written; empty when every failed upload was cleaned up. */
+  incoming(): Promise<string[]>
+  stop(): Promise<void>
+}
+
+export interface TestServerOptions {
+  readonly limits?: Partial<EdgeLimits & StoreLimits>
+  readonly clock?: Clock
+  readonly podUrl?: string
+  readonly logLevel?: LogLevel
+  readonly collector?: CollectorDoor
+  /** Puts something between the edge and the store. */
+  readonly wrapStore?: (store: Store) => Store
+}
+
+export const testLimits: EdgeLimits & StoreLimits = {
+  fileBytesMax: 0,
+  resourceBytesMax: 0,
+  filesPerResourceMax: 1000,
+  namespaceBytesMax: 0,
+  storeBytesMax: 0,
+  freeBytesMin: 0,
+  abandonedMs: 3_600_000,
+  uploadsMax: 64,
+  idleTimeoutMs: 10_000,
+  bytesPerSecondMin: 0,
+  slowGraceMs: 30_000,
+}
+
+export async function startTestServer(options: TestServerOptions = {}): Promise<TestServer> {
+  const directory = await mkdtemp(join(tmpdir(), 'supercargo-http-'))
+  const limits = { ...testLimits, ...options.limits }
+  const clock = options.clock ?? systemClock
+  const captured = captureLog(options.logLevel)
+  const store = await createDiskStore({ directory, limits, clock })
+  const app = await buildApp({
+    store: options.wrapStore?.(store) ?? store,
+    collector: options.collector ?? noCollector,
+    limits,
+    clock,
+    podUrl: options.podUrl,
+    log: captured.log,
+  })
+  await app.fastify.listen({ host: '127.0.0.1', port: 0 })
+  const { port } = app.fastify.server.address() as AddressInfo
+  return {
+    app,
+    store,
+    directory,
+    port,
+    url: `http://127.0.0.1:${port}`,
+    logged: captured.text,
+    incoming: () => readdir(join(directory, 'incoming')),
+    async stop() {
+      app.fastify.server.closeAllConnections()
+      await app.close()
+      await store.close()
+      await rm(directory, { recursive: true })
+    },
+  }
+}
+
+/** For tests of routes that do not ask the collector: it says that it cannot answer. */
+const noCollector: CollectorDoor = {
+  status: () => Promise.reject(unavailable()),
+  list: () => Promise.reject(unavailable()),
+  explain: () => Promise.reject(unavailable()),
+  sweepNow: () => Promise.reject(unavailable()),
+}
+
+function unavailable(): SupercargoError {
+  return new SupercargoError('unavailable', 'collector-unavailable', 'the collector does not answer')
+}

@@ -1,0 +1,79 @@
+/** The parts of an HDFS that its variants have in common: addresses, properties, NameNode and DataNode. */
+import { userInfo } from 'node:os'
+import { join } from 'node:path'
+import { listens } from '../loopback.ts'
+import type { Site, SiteProcess } from '../site.ts'
+import type { Hadoop, Properties } from './hadoop-process.ts'
+
+/** Loopback by its name: redirects and Kerberos principals carry it. */
+export const host = 'localhost'
+
+export interface NameNodeAddresses {
+  readonly rpc: string
+  readonly http: string
+}
+
+const startTimeoutMs = 120_000
+const nameNodeClass = 'org.apache.hadoop.hdfs.server.namenode.NameNode'
+const dataNodeClass = 'org.apache.hadoop.hdfs.server.datanode.DataNode'
+
+export async function nameNodeAddresses(site: Site, name: string): Promise<NameNodeAddresses> {
+  return { rpc: `${host}:${await site.port(`${name}-rpc`)}`, http: `${host}:${await site.port(`${name}-http`)}` }
+}
+
+/** Of every server and client of one instance. Who started it is the superuser. */
+export async function commonProperties(site: Site): Promise<Properties> {
+  return {
+    'dfs.replication': '1',
+    'dfs.webhdfs.enabled': 'true',
+    'dfs.permissions.superusergroup': 'supergroup',
+    'hadoop.http.staticuser.user': userInfo().username,
+    'dfs.namenode.delegation.token.always-use': 'true',
+    'dfs.namenode.datanode.registration.ip-hostname-check': 'false',
+    'dfs.namenode.safemode.extension': '0',
+    'dfs.heartbeat.interval': '1',
+    'dfs.datanode.hostname': host,
+    'dfs.datanode.address': `${host}:${await site.port('datanode')}`,
+    'dfs.datanode.http.address': `${host}:${await site.port('datanode-http')}`,
+    'dfs.datanode.ipc.address': `${host}:${await site.port('datanode-ipc')}`,
+    'dfs.datanode.data.dir': `file://${join(site.directory, 'data')}`,
+    'dfs.datanode.du.reserved': '0',
+  }
+}
+
+export async function formatNameNode(hadoop: Hadoop): Promise<void> {
+  await hadoop.run(nameNodeClass, '-format', '-nonInteractive', '-force')
+}
+
+/** Resolves when it answers on both ports; whether it is active or out of safe mode is another question. */
+export async function startNameNode(hadoop: Hadoop, name: string, addresses: NameNodeAddresses): Promise<SiteProcess> {
+  const nameNode = await hadoop.serve(name, nameNodeClass)
+  const port = Number(addresses.rpc.split(':')[1])
+  const answers = async (signal: AbortSignal): Promise<boolean> =>
+    (await fetch(`http://${addresses.http}/jmx?qry=none`, { signal })).status < 500 && (await listens(port))
+  await nameNode.ready(answers, startTimeoutMs)
+  return nameNode
+}
+
+export function startDataNode(hadoop: Hadoop): Promise<SiteProcess> {
+  return hadoop.serve('datanode', dataNodeClass)
+}
+
+/** Waits until a file can be written through this NameNode: it redirects a CREATE to a DataNode. */
+export async function writable(
+  dataNode: SiteProcess,
+  http: string,
+  signal: (url: string, inner: AbortSignal) => Promise<boolean>,
+): Promise<void> {
+  await dataNode.ready(
+    (inner) => signal(`http://${http}/webhdfs/v1/.ready?op=CREATE&overwrite=true`, inner),
+    startTimeoutMs,
+  )
+}
+
+/** For a cluster without Kerberos: the name in the request is believed. */
+export async function redirectsCreate(url: string, signal: AbortSignal): Promise<boolean> {
+  const answer = await fetch(`${url}&user.name=${userInfo().username}`, { method: 'PUT', redirect: 'manual', signal })
+  await answer.body?.cancel()
+  return answer.status === 307
+}
