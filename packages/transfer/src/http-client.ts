@@ -102,7 +102,7 @@ export class HttpClient {
     }
   }
 
-  /** Closes idle connections; running exchanges go on. */
+  /** Closes all connections, also those of exchanges that still run. */
   close(): void {
     this.#http.destroy()
     this.#https.destroy()
