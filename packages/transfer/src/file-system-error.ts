@@ -1,4 +1,5 @@
 /** Translates Node's file-system errors into our kinds: the border file of node:fs. */
+import { constants } from 'node:os'
 import { type ErrorKind, SupercargoError } from '@supercargo/protocol'
 
 interface Row {
@@ -75,8 +76,7 @@ const rows: Readonly<Record<string, Row>> = {
 /** `action` reads as the sentence's beginning: "cannot write /data/x". */
 export function fromFileSystemError(error: unknown, action: string): SupercargoError {
   if (SupercargoError.is(error)) return error
-  const errno = (error as NodeJS.ErrnoException)?.code
-  const row = errno === undefined ? undefined : rows[errno]
+  const row = rows[errnoName(error) ?? '']
   if (row === undefined) {
     const reason = error instanceof Error ? error.message : String(error)
     return new SupercargoError('internal', 'file-system', `${action}: ${reason}`, { cause: error })
@@ -86,6 +86,13 @@ export function fromFileSystemError(error: unknown, action: string): SupercargoE
 
 /** True when the error is Node's error of this name (ENOENT, EEXIST …). */
 export function isErrno(error: unknown, ...codes: string[]): boolean {
-  const code = (error as NodeJS.ErrnoException | undefined)?.code
-  return code !== undefined && codes.includes(code)
+  const name = errnoName(error)
+  return name !== undefined && codes.includes(name)
+}
+
+/** Node has no name for some numbers (EDQUOT): its code is then "Unknown system error -122", and the number says it. */
+function errnoName(error: unknown): string | undefined {
+  const { code, errno } = (error ?? {}) as NodeJS.ErrnoException
+  if (errno === undefined || code === undefined || !code.startsWith('Unknown system error')) return code
+  return Object.entries(constants.errno).find(([, number]) => number === -errno)?.[0]
 }
