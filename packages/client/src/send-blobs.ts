@@ -92,7 +92,7 @@ async function postBundle(
 
 /** After a failure the server is asked how far it came, and the rest follows. */
 async function sendLarge(upload: Upload, file: HashedFile, signal: AbortSignal): Promise<void> {
-  let offset: number | undefined = 0
+  let held: Held | undefined = { offset: 0, complete: false }
   let counted = 0
   let grew = false
   const count = (position: number): void => {
@@ -101,21 +101,21 @@ async function sendLarge(upload: Upload, file: HashedFile, signal: AbortSignal):
   }
   await withRetry(
     async () => {
-      const from: number = offset ?? (await blobOffset(upload, file, signal))
+      const from: Held = held ?? (await askHeld(upload, file, signal))
       grew = false
-      count(from)
-      if (from === file.sizeBytes) return
-      offset = undefined
+      held = undefined
+      count(from.offset)
+      if (from.complete) return
       try {
-        await putBlob(upload, file, from, signal, (bytes) => count(counted + bytes))
+        await putBlob(upload, file, from.offset, signal, (bytes) => count(counted + bytes))
       } catch (error) {
         if (!SupercargoError.is(error) || !error.retry || signal.aborted) throw blamed(error, [file])
-        offset = await blobOffset(upload, file, signal).catch(() => {
+        held = await askHeld(upload, file, signal).catch(() => {
           // The failure of the transfer is the one to report; the next try asks again.
           return undefined
         })
-        grew = offset !== undefined && offset > from
-        if (offset !== file.sizeBytes) throw error
+        grew = held !== undefined && held.offset > from.offset
+        if (held?.complete !== true) throw error
         count(file.sizeBytes)
       }
     },
@@ -140,7 +140,7 @@ async function putBlob(
       [headers.uploadLength]: String(file.sizeBytes),
       [headers.uploadComplete]: '?1',
       // What the server said may be older than what it still took in: it looks before the body is sent.
-      ...(from === 0 ? {} : { expect: '100-continue' }),
+      ...(from === 0 || from === file.sizeBytes ? {} : { expect: '100-continue' }),
     },
     body: sendFrom(file, from, onBytes),
     secret: upload.secret,
@@ -153,8 +153,13 @@ async function putBlob(
   }
 }
 
-/** The bytes that the server holds; the whole size when the blob is complete. */
-async function blobOffset(upload: Upload, file: HashedFile, signal: AbortSignal): Promise<number> {
+interface Held {
+  /** Bytes that the server holds. All of them and not yet complete: an empty transfer at the end makes it settle the blob. */
+  readonly offset: number
+  readonly complete: boolean
+}
+
+async function askHeld(upload: Upload, file: HashedFile, signal: AbortSignal): Promise<Held> {
   const { headers: fields } = await upload.connection.run({
     method: 'HEAD',
     path: routes.v1.blob(upload.id, file.digest),
@@ -162,10 +167,10 @@ async function blobOffset(upload: Upload, file: HashedFile, signal: AbortSignal)
     signal,
     expect: [200, 204],
   })
-  if (fields[headers.uploadComplete] === '?1') return file.sizeBytes
+  if (fields[headers.uploadComplete] === '?1') return { offset: file.sizeBytes, complete: true }
   const offset = Number(fields[headers.uploadOffset] ?? 0)
-  // Bytes that are all there and still no blob: the server is about to verify or to drop them; sending the last one again settles it.
-  return Number.isSafeInteger(offset) && offset >= 0 && offset < file.sizeBytes ? offset : 0
+  const usable = Number.isSafeInteger(offset) && offset >= 0 && offset <= file.sizeBytes
+  return { offset: usable ? offset : 0, complete: false }
 }
 
 /** A digest that the server finds to be wrong means that the file is no longer what was hashed. */
