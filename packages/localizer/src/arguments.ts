@@ -28,7 +28,7 @@ export function readArguments(argv: readonly string[], env: Environment): Locali
     plan,
     terminationLog: terminationLogOf(argv, env),
     memoryBudgetBytes: budget === undefined ? undefined : parseSize(budget),
-    json: values.json ?? isOn(setting(env, 'SUPERCARGO_JSON')),
+    json: isJsonWanted(argv, env),
     quiet: values.quiet ?? isOn(setting(env, 'SUPERCARGO_QUIET')),
   }
 }
@@ -49,6 +49,11 @@ export function terminationLogOf(argv: readonly string[], env: Environment): str
     setting(env, 'SUPERCARGO_TERMINATION_LOG') ??
     (existsSync(terminationLogDefault) ? terminationLogDefault : undefined)
   )
+}
+
+/** Also of a command line that is wrong. */
+export function isJsonWanted(argv: readonly string[], env: Environment): boolean {
+  return argv.includes('--json') || isOn(setting(env, 'SUPERCARGO_JSON'))
 }
 
 function parse(argv: readonly string[]) {

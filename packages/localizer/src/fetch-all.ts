@@ -8,6 +8,7 @@ import type { Input } from './expand.ts'
 import { fetchBundle, isBundled } from './fetch-bundle.ts'
 import type { FetchContext, Fetched } from './fetch-context.ts'
 import { fetchFile } from './fetch-file.ts'
+import { itemError } from './item-error.ts'
 import type { Task } from './prepare-tasks.ts'
 import type { SourceItem } from './sources/source.ts'
 import { unpack } from './unpack/archive.ts'
@@ -139,7 +140,7 @@ async function unpackInput(
     })
   } catch (error) {
     await context.disk.remove(into)
-    throw withItem(error, input)
+    throw itemError(error, { target: input.to === '.' ? input.shown : input.to, shown: input.shown })
   }
 }
 
@@ -150,15 +151,6 @@ export function unpackDirectory(content: Content, input: Input): string {
 
 function stagedPath(item: SourceItem): string {
   return item.kind === 'staged' ? item.path : ''
-}
-
-function withItem(error: unknown, input: Input): SupercargoError {
-  const { kind, code, message, cause, hint, context } = toSupercargoError(error)
-  return new SupercargoError(kind, code, message, {
-    cause,
-    hint,
-    context: { ...context, item: input.to, source: input.shown },
-  })
 }
 
 function withOthers(error: unknown, others: readonly unknown[]): unknown {

@@ -1,7 +1,8 @@
 /** One file from its source, complete and verified, through cuts, stalls, restarts and changes at the other end. */
-import { printable, SupercargoError, toSupercargoError } from '@supercargo/protocol'
+import { SupercargoError, toSupercargoError } from '@supercargo/protocol'
 import { withRetry } from '@supercargo/transfer'
 import type { Fetch, FetchContext, Fetched } from './fetch-context.ts'
+import { itemError } from './item-error.ts'
 import { PartialFile } from './partial.ts'
 import { type Received, receiveFile, Stale } from './receive-file.ts'
 
@@ -46,7 +47,7 @@ export async function fetchFile(fetch: Fetch, context: FetchContext, signal: Abo
     return { sizeBytes, digest, attempts, ...roundedTimes(received) }
   } catch (error) {
     if (!signal.aborted) context.progress.failed(fetch.target, toSupercargoError(error).message)
-    throw named(error, fetch, attempts)
+    throw itemError(error, { target: fetch.target, shown: fetch.shown, attempts })
   }
 }
 
@@ -113,22 +114,5 @@ function digestMismatch(fetch: Fetch, received: Received): SupercargoError {
     'digest-mismatch',
     `the bytes of ${fetch.shown} have the digest ${received.digest}, and ${fetch.digest} is expected`,
     { hint },
-  )
-}
-
-/** The error with the target in front and the facts that the termination log shows. */
-function named(error: unknown, fetch: Fetch, attempts: number): SupercargoError {
-  const failure = toSupercargoError(error)
-  return new SupercargoError(
-    failure.kind,
-    failure.code,
-    `${printable(fetch.target).slice(1, -1)}: ${failure.message}`,
-    {
-      cause: failure.cause,
-      hint: failure.hint,
-      status: failure.status,
-      retryAfterMs: failure.retryAfterMs,
-      context: { ...failure.context, item: fetch.target, source: fetch.shown, attempts },
-    },
   )
 }

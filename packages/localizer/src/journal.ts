@@ -6,8 +6,8 @@ import type { RootReport } from './report.ts'
 import type { WorkDirectory } from './work-directory.ts'
 
 const renameSchema = z.object({
-  /** Below `incoming`. */
-  from: filePathSchema,
+  /** Below `incoming`; longer than a path of the set by the name of its archive's directory. */
+  from: z.string().refine((path) => !path.startsWith('/') && !path.split('/').includes('..')),
   /** Below the root. */
   to: filePathSchema,
   /** Of the file, to know it again once it has its new name. */

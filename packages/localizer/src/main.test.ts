@@ -221,6 +221,14 @@ describe('a process that is killed', () => {
   const write = (bench: Workbench, items: readonly object[]): Promise<void> =>
     writeFile(join(bench.directory, 'plan.json'), JSON.stringify({ version: 1, root: bench.root, items }))
 
+  /** Bytes of the largest partial file. */
+  const heldIn = (bench: Workbench) => async (): Promise<number> => {
+    const incoming = join(bench.root, '.supercargo', 'incoming')
+    const names = await readdir(incoming).catch(() => [])
+    const sizes = await Promise.all(names.map(async (name) => (await stat(join(incoming, name))).size))
+    return Math.max(0, ...sizes)
+  }
+
   it.each([
     ['with a digest', { digest: sha256(content) }],
     ['without one, by its ETag', {}],
@@ -236,13 +244,7 @@ describe('a process that is killed', () => {
     })
     await write(bench, [{ uri: server.url('/a.jar'), to: 'a.jar', ...known }])
     const child = start(bench)
-    const incoming = join(bench.root, '.supercargo', 'incoming')
-    const held = async (): Promise<number> => {
-      const sizes = await Promise.all(
-        (await readdir(incoming).catch(() => [])).map(async (name) => (await stat(join(incoming, name))).size),
-      )
-      return Math.max(0, ...sizes)
-    }
+    const held = heldIn(bench)
     await expect.poll(held, { timeout: 10_000 }).toBeGreaterThan(1 << 20)
     child.kill('SIGKILL')
     expect(await ended(child)).toBe('SIGKILL')
@@ -266,7 +268,7 @@ describe('a process that is killed', () => {
     })
     await write(bench, [{ uri: server.url('/a.jar'), to: 'a.jar' }])
     const child = start(bench)
-    await expect.poll(() => stalled, { timeout: 10_000 }).toBe(true)
+    await expect.poll(heldIn(bench), { timeout: 10_000 }).toBeGreaterThan(1 << 20)
     const began = performance.now()
     child.kill('SIGTERM')
     expect(await ended(child)).toBe(143)

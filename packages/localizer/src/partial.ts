@@ -65,7 +65,7 @@ export class PartialFile {
       this.#digest === undefined && etag !== undefined && (sizeBytes ?? Number.POSITIVE_INFINITY) >= notedBytesMin
     const boot = bootId()
     if (!noted || boot === undefined || (same && this.#heldBytes > 0)) return
-    this.#disk.writeSmall(this.#notePath, Buffer.from(JSON.stringify({ etag, boot } satisfies Note)), 0o600)
+    this.#disk.writeSmall(this.#notePath, [Buffer.from(JSON.stringify({ etag, boot } satisfies Note))], 0o600)
   }
 
   /** Bytes from the start that are in the file for certain. */

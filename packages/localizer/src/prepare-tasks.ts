@@ -3,6 +3,7 @@ import { basename, dirname } from 'node:path'
 import { withRetry } from '@supercargo/transfer'
 import type { Assignment, Content } from './assignment.ts'
 import type { Fetch, FetchContext } from './fetch-context.ts'
+import { itemError } from './item-error.ts'
 import { openIncoming } from './work-directory.ts'
 
 export interface Task {
@@ -27,27 +28,25 @@ export async function prepareTasks(
 
 async function prepare(content: Content, context: FetchContext, signal: AbortSignal): Promise<Task> {
   const first = content.inputs[0]!
+  const { item, shown } = first
+  const target = first.to === '.' ? shown : first.to
   const digest = content.inputs.find((input) => input.digest !== undefined)?.digest
   const sizeBytes = content.inputs.find((input) => input.sizeBytes !== undefined)?.sizeBytes
-  const knownBytes = sizeBytes ?? (await statBytes(content, context, signal))
-  const claimed = knownBytes !== undefined
-  if (claimed) {
-    const heldBytes = digest === undefined ? 0 : (context.disk.stat(content.path)?.size ?? 0)
-    const copies = Math.max(1, content.inputs.filter((input) => !input.unpack).length)
-    context.space.claim(dirname(content.path), knownBytes * copies - Math.min(heldBytes, knownBytes))
+  try {
+    const knownBytes = sizeBytes ?? (await statBytes(content, context, signal))
+    if (knownBytes !== undefined) claim(content, knownBytes, digest !== undefined, context)
+    const claimed = knownBytes !== undefined
+    return { content, fetch: { item, shown, target, path: content.path, digest, sizeBytes, claimed } }
+  } catch (error) {
+    throw itemError(error, { target, shown })
   }
-  return {
-    content,
-    fetch: {
-      item: first.item,
-      shown: first.shown,
-      target: first.to === '.' ? first.shown : first.to,
-      path: content.path,
-      digest,
-      sizeBytes,
-      claimed,
-    },
-  }
+}
+
+/** What is held of a known digest is on the disk already; every target beyond the first is a copy. */
+function claim(content: Content, knownBytes: number, continuable: boolean, context: FetchContext): void {
+  const heldBytes = continuable ? (context.disk.stat(content.path)?.size ?? 0) : 0
+  const copies = Math.max(1, content.inputs.filter((input) => !input.unpack).length)
+  context.space.claim(dirname(content.path), knownBytes * copies - Math.min(heldBytes, knownBytes))
 }
 
 /** Only from sources that tell a size without content and without a round trip for nothing. */

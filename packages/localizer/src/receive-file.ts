@@ -112,6 +112,7 @@ async function pump(
         refusePage(chunk, opened, fetch)
       }
       watch.saw(chunk.length)
+      context.received(chunk.length)
       const wait = target.write(chunk)
       context.progress.at(fetch.target, target.position)
       return wait

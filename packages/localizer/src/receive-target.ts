@@ -1,5 +1,5 @@
 /** Where the bytes of one exchange go: streamed and hashed behind the writer, or gathered and written at once when they are few. */
-import { hash } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { type Digest, digestOf } from '@supercargo/protocol'
 import { FileSink } from '@supercargo/transfer'
 import { fileMode } from './disk.ts'
@@ -49,15 +49,18 @@ export class SmallTarget implements ReceiveTarget {
   }
 
   async finish(): Promise<Finished> {
-    const bytes = this.#write()
+    this.#write()
     const writtenAt = this.#context.clock.monotonic()
-    return { digest: digestOf(hash('sha256', bytes, 'hex')), writtenAt, hashedAt: this.#context.clock.monotonic() }
+    const hash = createHash('sha256')
+    for (const chunk of this.#chunks) hash.update(chunk)
+    return { digest: digestOf(hash.digest('hex')), writtenAt, hashedAt: this.#context.clock.monotonic() }
   }
 
   async keep(): Promise<number> {
     if (!this.#partial.continuable || this.position === 0) return 0
     try {
-      return this.#write().length
+      this.#write()
+      return this.position
     } catch {
       // The failure that brought us here is the one reported.
       return 0
@@ -66,10 +69,8 @@ export class SmallTarget implements ReceiveTarget {
 
   async close(): Promise<void> {}
 
-  #write(): Buffer {
-    const bytes = this.#chunks.length === 1 ? this.#chunks[0]! : Buffer.concat(this.#chunks, this.position)
-    this.#context.disk.writeSmall(this.#partial.path, bytes, fileMode)
-    return bytes
+  #write(): void {
+    this.#context.disk.writeSmall(this.#partial.path, this.#chunks, fileMode)
   }
 }
 

@@ -1,7 +1,7 @@
 /** The report: what came from where, and what a later run compares the target with. Its rename commits a set. */
 
 import { join } from 'node:path'
-import { digestSchema, parseJson, parseWith } from '@supercargo/protocol'
+import { digestSchema, filePathSchema, parseJson, parseWith } from '@supercargo/protocol'
 import { z } from 'zod'
 import type { Disk } from './disk.ts'
 import type { WorkDirectory } from './work-directory.ts'
@@ -9,7 +9,7 @@ import type { WorkDirectory } from './work-directory.ts'
 const ms = z.number().min(0)
 
 const fileSchema = z.object({
-  path: z.string(),
+  path: filePathSchema,
   sizeBytes: z.int().min(0),
   /** With the inode: a file that was replaced or written since is told apart without reading it. */
   mtimeMs: z.number(),
@@ -43,7 +43,7 @@ const rootReportSchema = z.object({
   elapsedMs: ms,
   items: z.array(itemSchema),
   /** Directories that were made for the set; they go with it when they are empty. */
-  directories: z.array(z.string()),
+  directories: z.array(filePathSchema),
   /** Files of the set before that this one does not name any more. */
   removed: z.array(z.string()),
 })

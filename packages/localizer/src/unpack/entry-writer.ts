@@ -51,7 +51,7 @@ export class EntryWriter {
         return undefined
       },
       end: async () => {
-        this.#disk.writeSmall(path, chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks), entry.mode)
+        this.#disk.writeSmall(path, chunks, entry.mode)
         this.#complete(entry, path)
       },
       abandon: async () => {},

@@ -131,7 +131,7 @@ const names: [string, RegExp][] = [
   ['a//b', /empty part/],
   ['new\nline', /control character/],
   ['.supercargo/report.json', /reserved/],
-  ['d/'.repeat(70) + 'deep', /longer|deeper/],
+  [`${'d/'.repeat(70)}deep`, /longer|deeper/],
 ]
 
 describe('an entry name', () => {
