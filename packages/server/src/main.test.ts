@@ -129,7 +129,7 @@ describe('a server that is told to stop (case 78)', () => {
     const startMs = performance.now()
     server.stop.abort()
     await server.ended
-    expect(performance.now() - startMs).toBeLessThan(2000)
+    expect(performance.now() - startMs).toBeLessThan(10_000)
     for (const client of [idle, silent]) client.destroy()
   })
 
@@ -205,7 +205,7 @@ describe('a server that is told to stop (case 78)', () => {
     const answer = await client.answer()
     expect([answer.status, answer.headers[names.uploadOffset]]).toEqual([503, '2000000'])
     await server.ended
-    expect(performance.now() - startMs).toBeLessThan(4000)
+    expect(performance.now() - startMs).toBeLessThan(8000)
     client.destroy()
     const again = await start()
     const offset = await call(again, 'HEAD', path, { secret })

@@ -1,3 +1,4 @@
+/** The collector as the main thread sees it: a real worker thread over a real store. */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

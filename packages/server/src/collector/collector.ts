@@ -11,15 +11,10 @@ import { abortReason, type Clock, systemClock } from '@supercargo/transfer'
 import type { DiskStore } from '../store/disk-store.ts'
 import type { StoreMaintenance } from '../store/maintenance.ts'
 import type { StoreEvent } from '../store/store-events.ts'
+import type { ListQuery } from './resource-list.ts'
 import type { SweepReport } from './sweep.ts'
-import type { ListQuery } from './sweeper.ts'
 import { connectThreads, type ThreadCalls, type ThreadMethods } from './thread-calls.ts'
-import type { Beginning, WorkerSettings } from './worker.ts'
-
-/** Who answers whether an owner is there. */
-export interface LookupSettings {
-  readonly kind: 'none'
-}
+import type { Beginning, LookupSettings, WorkerSettings } from './worker.ts'
 
 export interface CollectorOptions {
   readonly directory: string

@@ -1,3 +1,4 @@
+/** The policy as a table: facts in, state, verdict and reason out. */
 import type { OwnerPresence } from '@supercargo/kube'
 import { describe, expect, it } from 'vitest'
 import { judge, type ResourceFacts } from './policy.ts'

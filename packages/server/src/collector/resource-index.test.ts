@@ -1,3 +1,4 @@
+/** The index: built from the records, kept by the events, exact about who names which blob. */
 import { mkdir, mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

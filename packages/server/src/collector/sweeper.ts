@@ -1,22 +1,13 @@
 /** The collector without its thread: the index, the schedule of sweeps, and the answers to questions. */
-
 import type { OwnerLookup } from '@supercargo/kube'
-import {
-  type CollectorStatus,
-  causeChain,
-  describeOwner,
-  type Explanation,
-  type Listing,
-  type ListingRow,
-  type ResourceState,
-} from '@supercargo/protocol'
+import { type CollectorStatus, causeChain, type Explanation, type Listing } from '@supercargo/protocol'
 import type { Clock } from '@supercargo/transfer'
 import type { UploadSummary } from '../store/maintenance.ts'
 import type { StoreEvent } from '../store/store-events.ts'
 import { OwnerSurvey } from './owner-survey.ts'
-import { type Judgement, judge } from './policy.ts'
-import { type IndexedResource, ResourceIndex, type UnnamedBlobs } from './resource-index.ts'
-import { judgeResource, type RemoteMaintenance, type SweepOutcome, sweep } from './sweep.ts'
+import { ResourceIndex, type UnnamedBlobs } from './resource-index.ts'
+import { explainResource, type ListQuery, listResources } from './resource-list.ts'
+import { type RemoteMaintenance, type SweepOutcome, sweep } from './sweep.ts'
 
 export interface SweeperOptions {
   readonly directory: string
@@ -30,20 +21,10 @@ export interface SweeperOptions {
   readonly log: (level: 'info' | 'warn' | 'error', message: string, fields: Readonly<Record<string, unknown>>) => void
 }
 
-export interface ListQuery {
-  readonly namespace?: string | undefined
-  readonly state?: ResourceState | undefined
-  /** From the page before. */
-  readonly continue?: string | undefined
-  readonly limit: number
-}
-
 /** The blobs' directories are read in the first sweep, then this often: names change rarely, and reading them all costs. */
 export const blobScanIntervalMs = 3_600_000
 /** Elapsed time between two sweeps that counts for the first use, in intervals. */
 const creditIntervals = 3
-/** Rows of one page at most. */
-const listLimitMax = 1000
 
 export class Sweeper {
   readonly index: ResourceIndex
@@ -108,28 +89,11 @@ export class Sweeper {
   }
 
   list(query: ListQuery): Listing {
-    const ids = this.index.ids()
-    const limit = Math.max(1, Math.min(listLimitMax, query.limit))
-    const resources: ListingRow[] = []
-    const after = query.continue ?? ''
-    for (let position = firstAfter(ids, after); position < ids.length; position++) {
-      const row = this.#row(ids[position]!)
-      if (row === undefined || (query.state !== undefined && row.state !== query.state)) continue
-      if (query.namespace !== undefined && row.owner[0]?.namespace !== query.namespace) continue
-      if (resources.length === limit) return { resources, continue: resources.at(-1)!.resourceId }
-      resources.push(row)
-    }
-    return { resources }
+    return listResources(this.index, this.#options.firstUseTimeoutMs, query)
   }
 
   explain(id: string): Explanation | undefined {
-    const upload = this.index.uploads.get(id)
-    if (upload !== undefined)
-      return explanation(id, judgeUpload(upload, this.#options.firstUseTimeoutMs), upload.createdAtMs)
-    const resource = this.index.get(id)
-    if (resource === undefined) return undefined
-    const judgement = judgeResource(resource, this.#options.firstUseTimeoutMs)
-    return explanation(id, judgement, sinceMs(resource))
+    return explainResource(this.index, this.#options.firstUseTimeoutMs, id)
   }
 
   async #repeat(): Promise<void> {
@@ -200,59 +164,4 @@ export class Sweeper {
       })
     }
   }
-
-  #row(id: string): ListingRow | undefined {
-    const explained = this.explain(id)
-    const found = this.index.uploads.get(id) ?? this.index.get(id)
-    if (explained === undefined || found === undefined) return undefined
-    const lastFetchedAtMs = this.index.get(id)?.lastFetchedAtMs ?? null
-    return {
-      resourceId: id,
-      owner: [...found.owners],
-      state: explained.state,
-      reason: explained.reason,
-      files: found.files,
-      sizeBytes: found.sizeBytes,
-      createdAt: instant(found.createdAtMs),
-      lastFetchedAt: lastFetchedAtMs === null ? null : instant(lastFetchedAtMs),
-    }
-  }
-}
-
-function judgeUpload(upload: UploadSummary, firstUseTimeoutMs: number): Judgement {
-  const owners = upload.owners.map((owner) => ({ owner: describeOwner(owner), presence: undefined }))
-  return judge({
-    id: upload.id,
-    committed: false,
-    seen: false,
-    owners,
-    unusedMs: 0,
-    firstUseTimeoutMs,
-    confirmation: undefined,
-  })
-}
-
-function explanation(id: string, { state, verdict, reason, evidence }: Judgement, sinceMs: number): Explanation {
-  return { resourceId: id, state, verdict, reason, since: instant(sinceMs), evidence: [...evidence] }
-}
-
-/** When the resource came into the state that it is in. */
-function sinceMs(resource: IndexedResource): number {
-  return resource.seenAtMs ?? resource.lastFetchedAtMs ?? resource.committedAtMs
-}
-
-function instant(ms: number): string {
-  return new Date(ms).toISOString()
-}
-
-/** The position of the first id after `id` in sorted ids. */
-function firstAfter(ids: readonly string[], id: string): number {
-  let low = 0
-  let high = ids.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (ids[middle]! > id) high = middle
-    else low = middle + 1
-  }
-  return low
 }

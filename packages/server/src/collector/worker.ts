@@ -5,10 +5,15 @@ import { SupercargoError } from '@supercargo/protocol'
 import { systemClock } from '@supercargo/transfer'
 import type { UploadSummary } from '../store/maintenance.ts'
 import type { StoreEvent } from '../store/store-events.ts'
-import type { LookupSettings } from './collector.ts'
+import type { ListQuery } from './resource-list.ts'
 import type { RemoteMaintenance } from './sweep.ts'
-import { type ListQuery, Sweeper } from './sweeper.ts'
+import { Sweeper } from './sweeper.ts'
 import { connectThreads, type ThreadCalls } from './thread-calls.ts'
+
+/** Who answers whether an owner is there. */
+export interface LookupSettings {
+  readonly kind: 'none'
+}
 
 /** What the main thread gives to this one. */
 export interface WorkerSettings {

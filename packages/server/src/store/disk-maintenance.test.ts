@@ -1,3 +1,4 @@
+/** What the collector may ask of the store: removing blobs, abandoned uploads, counts, the cluster. */
 import { ManualClock } from '@supercargo/transfer'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type DiskHarness, diskHarness, memoryDirectory } from '../testing/disk-harness.ts'

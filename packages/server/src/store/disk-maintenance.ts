@@ -112,7 +112,7 @@ export class DiskMaintenance implements StoreMaintenance {
       if (id === undefined) continue
       // Whoever works under this id holds the key; when we have it, what is there and open nowhere is left over.
       await changes.run(id, async () => {
-        if (isScratch(name)) await system.unlink(`${layout.incoming}/${name}`)
+        if (isScratch(name)) await this.#unlink(`${layout.incoming}/${name}`)
         else if (await this.#isLeftover(id)) await removeUploadDirectory(system, layout, id)
         else return
         deleted++
@@ -159,9 +159,21 @@ export class DiskMaintenance implements StoreMaintenance {
     if (this.#uploads.open.has(id) || this.#intakes.open.has(id)) return false
     const { system, layout } = this.#parts
     const directory = layout.uploadDirectory(id)
-    if (!(await system.stat(directory)).directory) return false
-    const names = await system.list(directory)
-    return names.length === 0 || names.some(isUploadFile)
+    try {
+      if (!(await system.stat(directory)).directory) return false
+      const names = await system.list(directory)
+      return names.length === 0 || names.some(isUploadFile)
+    } catch (error) {
+      // Whoever had it has tidied up.
+      if (isErrno(error, 'ENOENT')) return false
+      throw error
+    }
+  }
+
+  async #unlink(path: string): Promise<void> {
+    await this.#parts.system.unlink(path).catch((error: unknown) => {
+      if (!isErrno(error, 'ENOENT')) throw error
+    })
   }
 
   async #isCommitted(id: string): Promise<boolean> {

@@ -1,3 +1,4 @@
+/** What a store finds when it starts: leftovers, foreign files, other formats, another server. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

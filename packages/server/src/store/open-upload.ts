@@ -1,9 +1,14 @@
 /** One open upload in memory: what it still lacks, who is writing, what is promised to it. */
-import { type Digest, namespaceOf, type StagedFile } from '@supercargo/protocol'
+import { type Digest, namespaceOf, type StagedFile, type SupercargoError } from '@supercargo/protocol'
 import type { UploadSummary } from './maintenance.ts'
 import type { Reservation } from './space-ledger.ts'
 import type { UploadRecord } from './store.ts'
-import type { UploadBlobWriter } from './upload-blob-writer.ts'
+
+/** A writer as the upload sees it: somebody who can be told to stop. */
+export interface Interruptible {
+  /** Resolves when it writes nothing any more. */
+  interrupt(error: SupercargoError): Promise<void>
+}
 
 export class OpenUpload {
   readonly record: UploadRecord
@@ -11,7 +16,7 @@ export class OpenUpload {
   readonly isolated: boolean
   readonly reservation: Reservation
   /** The writer of a digest, at most one. */
-  readonly writers = new Map<Digest, UploadBlobWriter>()
+  readonly writers = new Map<Digest, Interruptible>()
   /** Digests whose bytes the reservation covers: they were missing and have not come yet. */
   readonly covered: Set<Digest>
   /** In an isolated namespace: digests whose bytes this upload itself has put into the namespace. */

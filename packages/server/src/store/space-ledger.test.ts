@@ -1,3 +1,4 @@
+/** Space is promised before the first byte, once, and given back. */
 import { describe, expect, it } from 'vitest'
 import { noLimits } from '../testing/staging.ts'
 import { reservationStepBytes, SpaceLedger } from './space-ledger.ts'

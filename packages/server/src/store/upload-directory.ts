@@ -32,8 +32,6 @@ export async function removeUploadDirectory(system: FileSystem, layout: DiskLayo
     if (isErrno(error, 'ENOENT')) return
     throw error
   }
-  // The record goes first: without it, whatever a crash leaves here is not taken for an upload.
-  names.sort((a, b) => Number(b === 'upload.json') - Number(a === 'upload.json'))
   for (const name of names) {
     if (!isUploadFile(name)) continue
     await system.unlink(`${directory}/${name}`).catch((error: unknown) => {

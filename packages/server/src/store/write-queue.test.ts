@@ -1,3 +1,4 @@
+/** Writes wait their turn and keep their order. */
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -44,6 +44,12 @@ export class FaultyFileSystem {
     this.#dead = true
   }
 
+  /** The disk takes everything again. */
+  revive(): void {
+    this.#dead = false
+    this.arm(Number.POSITIVE_INFINITY)
+  }
+
   /** True when the armed failure has happened. */
   get failed(): boolean {
     return this.operations.length >= this.#failAt
