@@ -7,14 +7,17 @@
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import {
+  closeSync,
   cpSync,
   createReadStream,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   rmSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -69,6 +72,7 @@ async function measure(workload: Workload, dist: string): Promise<void> {
     registryInstalled() && workload.files === 1 ? await startRegistry(join(scratch, 'registry')) : undefined
   if (nginx !== undefined) cpSync(source, join(nginx.directory, 'jars'), { recursive: true })
   let staged: Staged | undefined
+  let former: Staged | undefined
   const target = join(scratch, 'target')
 
   const contenders: Record<string, () => Promise<Sample | undefined>> = {
@@ -76,6 +80,7 @@ async function measure(workload: Workload, dist: string): Promise<void> {
       changeAll(workload, source)
       return await withServer(server.pid, async () => {
         const result = await supercargo.stage(server, source)
+        former = staged
         staged = result.staged
         return { ...result.cost, sentBytes: result.staged.sentBytes }
       })
@@ -91,6 +96,7 @@ async function measure(workload: Workload, dist: string): Promise<void> {
       changeOnePercent(names, workload, source)
       return await withServer(server.pid, async () => {
         const result = await supercargo.stage(server, source)
+        former = staged
         staged = result.staged
         return { ...result.cost, sentBytes: result.staged.sentBytes }
       })
@@ -183,9 +189,11 @@ async function measure(workload: Workload, dist: string): Promise<void> {
     for (let round = 0; round <= rounds; round++) {
       for (const [name, contender] of shuffled(chosen)) {
         rmSync(target, { recursive: true, force: true })
-        await settle()
+        await settle(workload)
         process.stderr.write(`\r${workload.name}, round ${round} of ${rounds}: ${name}${' '.repeat(40)}`)
         const sample = await contender()
+        if (former !== undefined) await supercargo.release(server, former)
+        former = undefined
         // Round 0 warms caches and compilers.
         if (sample !== undefined && round > 0)
           samples.push({ ...sample, workload: workload.name, name, bytes: workload.files * workload.fileBytes })
@@ -270,9 +278,19 @@ async function sha256(file: string): Promise<string> {
   return hash.digest('hex')
 }
 
-/** Lets the disk finish what an earlier contender left to it. */
-async function settle(): Promise<void> {
+/**
+ * Lets the disk finish what an earlier contender left to it, and gives everybody the same memory: a virtual machine gets its
+ * pages from the host at their first touch and returns those that were free for seconds, which costs whoever writes a file
+ * next up to ten times the write itself. So as many pages as the workload needs are used and freed right before.
+ */
+async function settle(workload: Workload): Promise<void> {
   await runShell('sync')
+  const path = join(scratch, 'pages')
+  const block = Buffer.alloc(1 << 20)
+  const file = openSync(path, 'w')
+  for (let bytes = 0; bytes < 2.5 * workload.files * workload.fileBytes; bytes += block.length) writeSync(file, block)
+  closeSync(file)
+  rmSync(path)
 }
 
 function shuffled<T>(items: readonly T[]): T[] {

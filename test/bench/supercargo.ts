@@ -47,6 +47,22 @@ export class Supercargo {
     return { cost, staged: { resourceId: answer.resourceId, sentBytes: answer.sentBytes, secretFile } }
   }
 
+  /** Its blobs are freed at once, so that every round writes into the same part of the disk's cache. */
+  async release(server: ServerProcess, staged: Staged): Promise<void> {
+    await run([
+      process.execPath,
+      this.#program,
+      'resources',
+      'release',
+      staged.resourceId,
+      '--server',
+      server.url,
+      '--secret-file',
+      staged.secretFile,
+      '--quiet',
+    ])
+  }
+
   async localize(server: ServerProcess, staged: Staged, target: string): Promise<Cost> {
     mkdirSync(target, { recursive: true })
     const plan = join(this.#scratch, `plan-${this.#runs++}.json`)

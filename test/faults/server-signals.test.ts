@@ -77,7 +77,9 @@ describe('a server that drains (case 79)', () => {
         headers: { authorization: `Bearer ${staged.resourceSecret}` },
       })
       expect(await answer.text()).toBe('kept')
-      expect(readdirSync(join(work, 'store', 'incoming'))).toEqual([])
+      // The count of bytes is written by the first sweep, which may be at it.
+      const incoming = readdirSync(join(work, 'store', 'incoming')).filter((name) => !name.startsWith('usage-'))
+      expect(incoming).toEqual([])
     },
   )
 })

@@ -73,7 +73,9 @@ async function bytesOf({ id, secret }: { id: string; secret: string }): Promise<
   return Buffer.from(await answer.arrayBuffer())
 }
 
-const list = (name: string): string[] => readdirSync(join(disk, 'store', name))
+/** Without the count of bytes, which a sweep writes when it likes, and the next one tidies up where that failed. */
+const list = (name: string): string[] =>
+  readdirSync(join(disk, 'store', name)).filter((entry) => !entry.startsWith('usage-'))
 
 describe.skipIf(!canMount)('a disk without space (cases 55, 70)', () => {
   it('refuses what cannot fit before its bytes, and takes what fits', async () => {

@@ -3,6 +3,8 @@ import { hadoopVersion, missingHadoop, provisionHadoop } from './hdfs/provision.
 import { hdfsExports, startHdfs } from './hdfs/start.ts'
 import { missingHdfsHa, provisionHdfsHa } from './hdfs-ha/provision.ts'
 import { startHdfsHa } from './hdfs-ha/start.ts'
+import { missingHdfsKerberos, provisionHdfsKerberos } from './hdfs-kerberos/provision.ts'
+import { startHdfsKerberos } from './hdfs-kerberos/start.ts'
 import { kubernetesVersion, missingKubernetes, provisionKubernetes } from './kubernetes/provision.ts'
 import { startKubernetes } from './kubernetes/start.ts'
 import { coreDnsVersion, missingKubernetesNode, provisionKubernetesNode } from './kubernetes-node/provision.ts'
@@ -23,7 +25,7 @@ export const catalog = {
   nginx: defineService({
     name: 'nginx',
     summary: 'nginx with DAV, plain and with TLS',
-    versions: 'nginx',
+    versions: 'nginx of this machine or of its Debian release',
     missing: missingNginx,
     provision: provisionNginx,
     start: startNginx,
@@ -86,6 +88,19 @@ export const catalog = {
     provision: provisionHdfsHa,
     start: startHdfsHa,
     exports: hdfsExports,
+  }),
+  'hdfs-kerberos': defineService({
+    name: 'hdfs-kerberos',
+    summary: 'a NameNode and a DataNode with Kerberos',
+    versions: `Hadoop ${hadoopVersion}, Kerberos of this Debian release`,
+    missing: missingHdfsKerberos,
+    provision: provisionHdfsKerberos,
+    start: startHdfsKerberos,
+    exports: (details) => ({
+      ...hdfsExports(details),
+      KRB5_CONFIG: details.kerberosConfiguration,
+      KRB5CCNAME: details.ticketCache,
+    }),
   }),
   spark: defineService({
     name: 'spark',

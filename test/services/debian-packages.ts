@@ -1,8 +1,9 @@
 /** Programs from Debian's archive, unpacked into the cache beside the system: nothing is installed, and root is not needed. */
 import { mkdir, readdir, rm } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
+import { SupercargoError } from '@supercargo/protocol'
 import { fromCache } from './cache.ts'
-import { command, tryCommand } from './command.ts'
+import { type CommandOptions, command, lastLines, tryCommand } from './command.ts'
 import type { Missing, Progress } from './service.ts'
 import { missingProgram } from './toolchain.ts'
 
@@ -39,8 +40,7 @@ export async function debianTree(
       build: async (target, { signal, logFile }) => {
         const archives = join(target, 'archives')
         await mkdir(archives)
-        if (closure.length > 0)
-          await command(['apt-get', '-q', 'download', ...closure], { cwd: archives, signal, logFile, site: target })
+        if (closure.length > 0) await download(closure, { cwd: archives, signal, logFile, site: target })
         for (const archive of await readdir(archives))
           await command(['dpkg-deb', '--extract', join(archives, archive), join(target, 'root')], {
             signal,
@@ -56,9 +56,25 @@ export async function debianTree(
   return { directory: join(directory, 'root'), env: searchPaths(join(directory, 'root')) }
 }
 
-/** `name=version` of each package that apt would install; the lists are fetched first when apt does not know a name. */
+async function download(closure: readonly string[], options: CommandOptions): Promise<void> {
+  const { exitCode, stderr } = await tryCommand(['apt-get', '-q', 'download', ...closure], options)
+  if (exitCode === 0) return
+  throw new SupercargoError(
+    'unavailable',
+    'packages-not-had',
+    `apt-get download ended with ${exitCode}:\n${lastLines(stderr)}`,
+    {
+      hint: 'Lists of packages that are too old name versions that are gone: run apt-get update, then try again.',
+    },
+  )
+}
+
+/**
+ * `name=version` of each package that apt would install, those that are installed already among them when they were named; the lists
+ * are fetched first when apt does not know a name.
+ */
 async function needed(packages: readonly string[]): Promise<string[]> {
-  const simulate = ['apt-get', 'install', '--simulate', '--no-install-recommends', ...packages]
+  const simulate = ['apt-get', 'install', '--simulate', '--reinstall', '--no-install-recommends', ...packages]
   const first = await tryCommand(simulate, { env: { LC_ALL: 'C' } })
   if (first.exitCode !== 0) await command(['apt-get', '-q', 'update'])
   const said = first.exitCode === 0 ? first.stdout : await command(simulate, { env: { LC_ALL: 'C' } })

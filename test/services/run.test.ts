@@ -1,12 +1,12 @@
 /** An instance leaves nothing, whichever way it ends: a stop, a failed start, a killed owner, a second run beside it. */
 import { spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, inject, it, vi } from 'vitest'
 import { requirePort } from './loopback.ts'
-import { instancesOf, leftovers, runsDirectory, stopOrphans, stopRun } from './run.ts'
+import { instancesOf, leftovers, runsDirectory, startInstance, stopOrphans, stopRun } from './run.ts'
 import { describeWith, ownInstance, running } from './running.ts'
 import { openSite, type Site, siteAlive, stopSite } from './site.ts'
 import { until } from './until.ts'
@@ -47,7 +47,6 @@ describe('an instance', () => {
     made.undo(['no-such-program'])
     await stopSite(made.directory)
     await stopSite(made.directory)
-    const { readFileSync } = await import('node:fs')
     expect(readFileSync(trace, 'utf8')).toBe('second\nfirst\n')
   })
 
@@ -121,6 +120,15 @@ describe('an instance', () => {
 })
 
 describeWith(['nginx'], 'a shared instance', () => {
+  it('names a wanted port that is taken, and leaves nothing', async () => {
+    const { url } = await running('nginx')
+    const directory = join(root, 'second')
+    const start = startInstance('nginx', directory, progress, { http: Number(new URL(url).port) })
+    await expect(start).rejects.toMatchObject({ kind: 'conflict', code: 'port-taken' })
+    expect(leftovers(root)).toEqual([])
+    expect(existsSync(directory)).toBe(false)
+  })
+
   it('is one for all who ask, beside instances of their own', async () => {
     const [one, two, own] = await Promise.all([running('nginx'), running('nginx'), ownInstance('nginx')])
     expect(one).toEqual(two)

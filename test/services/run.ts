@@ -7,7 +7,7 @@ import { cacheDirectory } from './cache.ts'
 import { type ServiceDetails, type ServiceName, serviceNamed, serviceNames } from './catalog.ts'
 import { type KernelLock, lock, tryLock } from './kernel-lock.ts'
 import { mountsBelow } from './mounts.ts'
-import type { Details, Progress } from './service.ts'
+import type { Details, Progress, Service } from './service.ts'
 import { openSite, siteAlive, stopSite } from './site.ts'
 import { endProcessesOf, processesOf } from './site-processes.ts'
 
@@ -95,27 +95,19 @@ export async function startInstance<N extends ServiceName>(
   const began = performance.now()
   const assets = await service.provision(named)
   const provisioned = performance.now()
-  await stopSite(directory)
-  try {
-    const site = openSite(directory, named, ports)
-    const details = (await service.start(site, assets)) as ServiceDetails<N>
-    progress.signal.throwIfAborted()
-    const instance: Instance<ServiceDetails<N>> = {
-      name,
-      versions: service.versions,
-      directory,
-      details,
-      provisionSeconds: seconds(began, provisioned),
-      startSeconds: seconds(provisioned, performance.now()),
-    }
-    writeFileSync(join(directory, `${instanceFile}.part`), JSON.stringify(instance), { mode: 0o600 })
-    await rename(join(directory, `${instanceFile}.part`), join(directory, instanceFile))
-    named.say(`started in ${instance.startSeconds} s`)
-    return instance
-  } catch (cause) {
-    await stopSite(directory)
-    throw cause
+  const details = await startTwice(service, assets, directory, named, ports)
+  const instance: Instance<ServiceDetails<N>> = {
+    name,
+    versions: service.versions,
+    directory,
+    details: details as ServiceDetails<N>,
+    provisionSeconds: seconds(began, provisioned),
+    startSeconds: seconds(provisioned, performance.now()),
   }
+  writeFileSync(join(directory, `${instanceFile}.part`), JSON.stringify(instance), { mode: 0o600 })
+  await rename(join(directory, `${instanceFile}.part`), join(directory, instanceFile))
+  named.say(`started in ${instance.startSeconds} s`)
+  return instance
 }
 
 /** The shared instances of a run, in the order of the catalog. */
@@ -151,6 +143,28 @@ export function leftovers(directory: string): string[] {
     ...processesOf(directory).map((each) => `process ${each.pid}: ${each.command}`),
     ...mountsBelow(directory).map((point) => `mount ${point}`),
   ]
+}
+
+/** A port that was free a moment ago may be taken by now; the second attempt gets others, unless they were asked for. */
+async function startTwice(
+  service: Service,
+  assets: unknown,
+  directory: string,
+  progress: Progress,
+  ports: Readonly<Record<string, number>>,
+): Promise<Details> {
+  for (let attempt = 1; ; attempt++) {
+    await stopSite(directory)
+    try {
+      const site = openSite(directory, progress, ports)
+      const details = await service.start(site, assets)
+      progress.signal.throwIfAborted()
+      return details
+    } catch (cause) {
+      await stopSite(directory)
+      if (attempt === 2 || !SupercargoError.is(cause) || cause.code !== 'port-taken') throw cause
+    }
+  }
 }
 
 function knownInstance<N extends ServiceName>(directory: string): Instance<ServiceDetails<N>> | undefined {

@@ -35,7 +35,8 @@ export async function missingJava(): Promise<readonly Missing[]> {
   const install = `Install OpenJDK 17 (Debian: openjdk-17-jdk-headless)${home ? ', or point JAVA_HOME at one' : ''}.`
   const found = await version([java, '-version'])
   if (found === undefined) return [{ what: home ? `the Java of JAVA_HOME` : 'Java', install }]
-  const major = Number(/version "(\d+)/.exec(found)?.[1] ?? 0)
+  // Until 8 the number that people use was the second one.
+  const major = Number(/version "(?:1\.)?(\d+)/.exec(found)?.[1] ?? 0)
   return javaMajors.includes(major) ? [] : [{ what: `Java 17 or 21 (Java ${major} was found)`, install }]
 }
 

@@ -5,14 +5,17 @@ import { inside } from '@supercargo/transfer'
 import type { Disk } from './disk.ts'
 
 /**
- * Throws when a path of the set cannot become a file below `root` without following a link (`unsafe`, `symbolic-link`) or
- * replacing something that is not a file (`conflict`). `leaving` are files that will be removed first.
+ * Throws when a path of the set cannot become a file below `root` by a rename: without following a link (`unsafe`,
+ * `symbolic-link`), replacing something that is not a file (`conflict`), or leaving the file system of the root (`invalid`).
+ * `leaving` are files that will be removed first.
  */
 export function checkTargets(root: string, paths: Iterable<string>, leaving: ReadonlySet<string>, disk: Disk): void {
   const directories = new Set<string>()
+  const device = disk.stat(root)?.dev
   for (const path of paths) {
     const stats = disk.stat(inside(root, path))
     if (stats?.isSymbolicLink() === true) throw linkError(join(root, path))
+    if (stats !== undefined && stats.dev !== device) throw mountError(root, path)
     if (stats !== undefined && !stats.isFile()) {
       throw new SupercargoError(
         'conflict',
@@ -23,7 +26,7 @@ export function checkTargets(root: string, paths: Iterable<string>, leaving: Rea
         },
       )
     }
-    checkParents(root, path, leaving, directories, disk)
+    checkParents(root, path, leaving, directories, device, disk)
   }
 }
 
@@ -32,6 +35,7 @@ function checkParents(
   path: string,
   leaving: ReadonlySet<string>,
   checked: Set<string>,
+  device: number | undefined,
   disk: Disk,
 ): void {
   for (let parent = dirname(path); parent !== '.' && !checked.has(parent); parent = dirname(parent)) {
@@ -44,6 +48,7 @@ function checkParents(
         `${join(root, parent)} is a file where a directory has to be`,
       )
     }
+    if (stats !== undefined && stats.dev !== device) throw mountError(root, parent)
     checked.add(parent)
   }
 }
@@ -62,4 +67,14 @@ function linkError(path: string): SupercargoError {
   return new SupercargoError('unsafe', 'symbolic-link', `${path} is a symbolic link and is not followed`, {
     hint: 'remove the link, or choose another root',
   })
+}
+
+/** Found in the middle of the renames it would leave the set half published, and every later run with it. */
+function mountError(root: string, path: string): SupercargoError {
+  return new SupercargoError(
+    'invalid',
+    'other-file-system',
+    `${join(root, path)} is on another file system than ${root}, and a set appears by renames, which do not cross it`,
+    { hint: 'mount the volume at the root of the plan, or give what is mounted there a plan of its own' },
+  )
 }

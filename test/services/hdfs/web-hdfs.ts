@@ -27,7 +27,7 @@ function put(url: string, body: string): Promise<number> {
 export async function open(
   webUrl: string,
   path: string,
-  user: string,
+  user: string | undefined,
   parameters: Record<string, string> = {},
 ): Promise<Response> {
   const asked = await request(webUrl, path, 'OPEN', user, parameters)

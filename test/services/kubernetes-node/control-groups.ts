@@ -6,6 +6,8 @@ import { join } from 'node:path'
 import type { Site } from '../site.ts'
 
 export interface ControlGroups {
+  /** Of the group in every hierarchy; other instances have other names. */
+  readonly name: string
   /** A command line that runs in the group whose view the sandbox gets. */
   atRoot(argv: readonly string[]): string[]
   /** A command line that runs beside the containers, since a group with groups below it may hold no process. */
@@ -48,6 +50,7 @@ export async function makeControlGroups(site: Site): Promise<ControlGroups> {
     await makeGroup(join(path, name), join(path, name, machine))
   }
   return {
+    name,
     atRoot: (argv) => ['sh', '-c', joinGroups, 'sh', roots.join(' '), ...argv],
     beside: (argv) => ['sh', '-c', joinGroups, 'sh', machines.join(' '), ...argv],
     moveBeside: async (pid) => {

@@ -17,6 +17,8 @@ export interface Sandbox {
   readonly podRange: string
   readonly serviceRange: string
   readonly dnsAddress: string
+  /** The name of its control group in every hierarchy. */
+  readonly controlGroup: string
   /** How a command line is run inside. */
   enter(argv: readonly string[]): string[]
   run(argv: readonly string[]): Promise<string>
@@ -51,6 +53,7 @@ export async function openSandbox(site: Site, initProgram: string): Promise<Sand
     podRange: cidr(254, 24),
     serviceRange: cidr(253, 24),
     dnsAddress: `10.253.${network}.10`,
+    controlGroup: groups.name,
     enter,
     run,
     spawn: (plan) => site.spawn({ signal: 'SIGKILL', ...plan, argv: enter(plan.argv) }),

@@ -13,6 +13,8 @@ export interface KubernetesNodeDetails extends KubernetesDetails {
   /** Servers on this address are seen by pods, and by nothing outside this machine. */
   readonly hostAddress: string
   readonly nodeAddress: string
+  /** The name of the control group, in every hierarchy, under which everything of the node is. */
+  readonly controlGroup: string
   /** The argument vector, as JSON, of a program that reads an image from its standard input. */
   readonly importCommand: string
 }
@@ -47,6 +49,7 @@ export async function startKubernetesNode(site: Site, assets: NodeAssets): Promi
     apiserverPid: String(plane.apiserverPid),
     hostAddress: sandbox.hostAddress,
     nodeAddress: sandbox.nodeAddress,
+    controlGroup: sandbox.controlGroup,
     importCommand: JSON.stringify(importCommand),
   }
 }

@@ -15,14 +15,14 @@ const diskBytes = 50_000_000
 
 export async function missingNginx(): Promise<readonly Missing[]> {
   const present = findProgram('nginx') !== undefined || missingApt().length === 0
-  const install = 'Install nginx with its DAV module (Debian: nginx-light).'
+  const install = 'Install nginx with its DAV module (Debian: nginx).'
   return [...(present ? [] : [{ what: 'nginx', install }]), ...missingOpenssl()]
 }
 
 export async function provisionNginx(progress: Progress): Promise<NginxAssets> {
   const installed = findProgram('nginx')
   if (installed !== undefined && (await hasDav(installed))) return { program: installed, env: {} }
-  const tree = await debianTree('nginx', ['nginx-light'], diskBytes, progress)
+  const tree = await debianTree('nginx', ['nginx'], diskBytes, progress)
   return { program: findProgram('nginx', tree.env.PATH)!, env: tree.env }
 }
 

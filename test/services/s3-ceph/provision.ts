@@ -2,7 +2,15 @@
 import { type DebianTree, debianTree, missingApt } from '../debian-packages.ts'
 import type { Missing, Progress } from '../service.ts'
 
-const packages: readonly string[] = ['ceph-mon', 'ceph-osd', 'radosgw', 'ceph-common', 'python3-rados']
+const packages: readonly string[] = [
+  'ceph-base',
+  'ceph-mon',
+  'ceph-osd',
+  'radosgw',
+  'ceph-common',
+  'librados2',
+  'python3-rados',
+]
 const diskBytes = 500_000_000
 
 export async function missingS3Ceph(): Promise<readonly Missing[]> {
