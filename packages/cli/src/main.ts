@@ -3,9 +3,12 @@ import { SupercargoError } from '@supercargo/protocol'
 import { systemClock } from '@supercargo/transfer'
 import { findCommand } from './arguments.ts'
 import { interruptedExitCode, run } from './run.ts'
+import { restartForServing } from './server-process.ts'
 
 const stop = new AbortController()
 const argv = process.argv.slice(2)
+
+if (argv[0] === 'serve') restartForServing()
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => {
