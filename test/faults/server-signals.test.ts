@@ -58,6 +58,20 @@ async function stage(): Promise<{ resourceId: string; resourceSecret: string }> 
   return (await answer.json()) as { resourceId: string; resourceSecret: string }
 }
 
+describe('a server that gets SIGHUP (case 79)', () => {
+  it('says that it means nothing, and goes on with what is under way', async () => {
+    await holdUpload()
+    process.kill(server.pid, 'SIGHUP')
+    await expect.poll(() => server.logged(), { timeout: 10_000 }).toMatch(/"level":"warn".*SIGHUP changes nothing/)
+    expect(await activeUploads()).toBe('1')
+    const { resourceId, resourceSecret } = await stage()
+    const answer = await fetch(`${server.url}${routes.v1.file(resourceId, 'a.jar')}`, {
+      headers: { authorization: `Bearer ${resourceSecret}` },
+    })
+    expect(await answer.text()).toBe('kept')
+  })
+})
+
 describe('a server that drains (case 79)', () => {
   it.each(['SIGTERM', 'SIGINT'] as const)(
     'leaves at once at the second %s, and has after its restart what it acknowledged',

@@ -13,6 +13,8 @@ export interface ServerProcess {
   /** SIGTERM, then its end; the exit code. */
   stop(): Promise<number | null>
   kill(): Promise<void>
+  /** The end of its log. */
+  logged(): string
 }
 
 export interface ServerOptions {
@@ -38,7 +40,7 @@ export async function startStagingServer(options: ServerOptions = {}): Promise<S
       ...(options.arguments ?? []),
     ],
     {
-      stdio: ['ignore', 'ignore', 'pipe'],
+      stdio: ['ignore', 'pipe', 'pipe'],
       // Compiled code is kept between starts: a test that starts a hundred servers compiles once.
       env: { ...process.env, NODE_COMPILE_CACHE: join(tmpdir(), 'supercargo-compile-cache'), ...options.env },
     },
@@ -46,6 +48,10 @@ export async function startStagingServer(options: ServerOptions = {}): Promise<S
   let said = ''
   child.stderr.on('data', (text) => {
     said = `${said}${text}`.slice(-4000)
+  })
+  let log = ''
+  child.stdout.on('data', (text) => {
+    log = `${log}${text}`.slice(-100_000)
   })
   const end = ended(child)
   for (let tries = 0; ; tries++) {
@@ -71,6 +77,7 @@ export async function startStagingServer(options: ServerOptions = {}): Promise<S
       child.kill('SIGKILL')
       await end
     },
+    logged: () => log,
   }
 }
 

@@ -1,7 +1,8 @@
 /** The command line, read: which command, which options, which arguments; a slip gets the nearest match. */
+
 import { parseArgs } from 'node:util'
+import { nearest } from '@supercargo/protocol'
 import { type Command, commands } from './commands.ts'
-import { nearest } from './nearest.ts'
 import type { Option } from './options.ts'
 import { Settings, usageError } from './settings.ts'
 

@@ -1,8 +1,7 @@
 /** Completion scripts for the common shells, from the tables. */
-import { SupercargoError } from '@supercargo/protocol'
+import { nearest, SupercargoError } from '@supercargo/protocol'
 import { type Command, commands } from './commands.ts'
 import type { Run } from './invocation.ts'
-import { nearest } from './nearest.ts'
 import type { Option } from './options.ts'
 import { usageError } from './settings.ts'
 

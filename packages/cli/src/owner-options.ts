@@ -1,7 +1,6 @@
 /** From --owner, --owner-uid and --owner-label to owners; a fresh claim label when nobody is named. */
 import { randomInt } from 'node:crypto'
-import { claimLabel, type Owner, ownersSchema, parseWith, standardApiVersions } from '@supercargo/protocol'
-import { nearest } from './nearest.ts'
+import { claimLabel, nearest, type Owner, ownersSchema, parseWith, standardApiVersions } from '@supercargo/protocol'
 import { type Settings, usageError } from './settings.ts'
 
 export interface ChosenOwner {

@@ -1,6 +1,6 @@
 /** `supercargo serve`: hands over to the staging server. */
 import { existsSync } from 'node:fs'
-import { loadConfig, printConfig, serve as runServer } from '@supercargo/server'
+import { type Config, createLog, loadConfig, printConfig, serve as runServer } from '@supercargo/server'
 import type { Run } from './invocation.ts'
 import { serveOptions } from './serve-options.ts'
 
@@ -12,8 +12,23 @@ export const serve: Run = async ({ settings, io }) => {
   )
   const config = await loadConfig({ flags, environment: io.env })
   if (settings.on('print-config')) io.stdout(printConfig(config))
-  else await runServer(config, { signal: io.signal, ...bundledCollector() })
+  else await runThroughHangUps(config, io.signal)
   return 0
+}
+
+/** By default SIGHUP ends a process at once, bytes on the way or not; from a server it is meant as "read your settings again". */
+async function runThroughHangUps(config: Config, signal: AbortSignal): Promise<void> {
+  const log = createLog({ level: config.logLevel })
+  const onHangUp = (): void =>
+    log.warn(
+      'SIGHUP changes nothing: the configuration is read at the start, certificates are read again when they change',
+    )
+  process.on('SIGHUP', onHangUp)
+  try {
+    await runServer(config, { signal, log, ...bundledCollector() })
+  } finally {
+    process.off('SIGHUP', onHangUp)
+  }
 }
 
 /** In a bundle the collector's thread has its program one floor up; from source the server knows where it is. */

@@ -1,6 +1,5 @@
 /** Columns stand under each other, whatever is in them. */
 import { describe, expect, it } from 'vitest'
-import { nearest } from './nearest.ts'
 import { table } from './table.ts'
 
 describe('a table', () => {
@@ -13,19 +12,5 @@ describe('a table', () => {
     expect(table(['NAME', 'SIZE', 'END'], rows, [1])).toBe(
       ['NAME         SIZE  END', 'a             1 B  x', '日本       12 KiB', 'long name     3 B  y', ''].join('\n'),
     )
-  })
-})
-
-describe('the nearest word', () => {
-  it.each([
-    ['stgae', 'stage'],
-    ['stag', 'stage'],
-    ['reso', 'resources'],
-    ['fetsh', 'fetch'],
-    ['x', undefined],
-    ['elephant', undefined],
-    ['', undefined],
-  ])('to %j is %j', (word, expected) => {
-    expect(nearest(word, ['serve', 'stage', 'fetch', 'resources'])).toBe(expected)
   })
 })

@@ -7,7 +7,7 @@ import type { Input } from './expand.ts'
 import { type Arrival, unpackDirectory } from './fetch-all.ts'
 import type { Journal } from './journal.ts'
 import { fileRecord, type ReportItem } from './report.ts'
-import { checkTargets, parentsOf } from './targets.ts'
+import { checkTargets, isReachable, parentsOf } from './targets.ts'
 
 interface Staged {
   readonly item: ReportItem
@@ -137,9 +137,4 @@ function checkConflicts(items: readonly ReportItem[], root: string): void {
   }
   const fault = pathConflict(owners.keys())
   if (fault !== undefined) throw new SupercargoError('conflict', 'same-target', `in ${root}: ${fault}`)
-}
-
-/** False when a link has come to stand above the path: what is behind it is not ours to remove. */
-function isReachable(root: string, path: string, disk: Disk): boolean {
-  return parentsOf([path]).every((parent) => disk.stat(join(root, parent))?.isDirectory() === true)
 }

@@ -45,7 +45,6 @@ export function assign(root: Root, expanded: ExpandedRoot, disk: Disk): Assignme
 
 /** Files that the last report names and nothing of the new set does. */
 export function leavingFiles(root: Root, staying: ReadonlySet<string>): string[] {
-  return (root.previous?.items ?? [])
-    .flatMap((item) => item.files.map((file) => file.path))
-    .filter((path) => !staying.has(path))
+  const before = (root.previous?.items ?? []).flatMap((item) => item.files.map((file) => file.path))
+  return [...new Set(before)].filter((path) => !staying.has(path))
 }

@@ -2,7 +2,7 @@
 import { filePathSchema, parseJson, parseWith, SupercargoError } from '@supercargo/protocol'
 import { z } from 'zod'
 import type { Disk } from './disk.ts'
-import type { RootReport } from './report.ts'
+import { rootReportSchema } from './report.ts'
 import type { WorkDirectory } from './work-directory.ts'
 
 const renameSchema = z.object({
@@ -24,21 +24,30 @@ const journalSchema = z.object({
   /** Every directory that a target needs, parents first. */
   directories: z.array(filePathSchema),
   renames: z.array(renameSchema),
-  report: z.custom<RootReport>((value) => typeof value === 'object' && value !== null),
+  report: rootReportSchema,
 })
 
 export type Journal = z.infer<typeof journalSchema>
 
-/** Undefined when nothing is being published. One that cannot be read is thrown away: what it meant to do is then done anew. */
-export async function readJournal(work: WorkDirectory, disk: Disk): Promise<Journal | undefined> {
+/**
+ * Undefined when nothing is being published. One that cannot be read is set aside and told: what it meant to do is done anew,
+ * since the report and the verified files decide for every target whether it is in place.
+ */
+export async function readJournal(
+  work: WorkDirectory,
+  disk: Disk,
+  log: (line: string) => void,
+): Promise<Journal | undefined> {
+  const stats = disk.stat(work.journal)
+  if (stats === undefined) return undefined
+  if (!stats.isFile()) return setAside('it is not a file', work, disk, log)
   const text = await disk.readText(work.journal)
   if (text === undefined) return undefined
   try {
     return parseWith(journalSchema, parseJson(text, 'the journal'), 'the journal')
   } catch (error) {
     if (!SupercargoError.is(error)) throw error
-    await disk.remove(work.journal)
-    return undefined
+    return setAside(error.message, work, disk, log)
   }
 }
 
@@ -50,4 +59,20 @@ export function writeJournal(journal: Journal, work: WorkDirectory, disk: Disk):
 export async function removeJournal(work: WorkDirectory, disk: Disk): Promise<void> {
   await disk.remove(work.journal)
   await disk.syncDirectory(work.path)
+}
+
+async function setAside(
+  reason: string,
+  work: WorkDirectory,
+  disk: Disk,
+  log: (line: string) => void,
+): Promise<undefined> {
+  await disk.remove(work.damagedJournal)
+  await disk.rename(work.journal, work.damagedJournal)
+  await disk.syncDirectory(work.path)
+  log(
+    `the journal of an interrupted publication in ${work.root} cannot be used (${reason}) and is kept as ${work.damagedJournal}; ` +
+      'the set is made anew, and new files that this publication had renamed already stay unless the plan names them',
+  )
+  return undefined
 }

@@ -4,24 +4,11 @@ import { join } from 'node:path'
 import { SupercargoError } from '@supercargo/protocol'
 import { describe, expect, it } from 'vitest'
 import { realDisk } from './disk.ts'
-import { readJournal, writeJournal } from './journal.ts'
 import { failingDisk } from './testing/faulty-disk.ts'
-import { type Workbench, workbench } from './testing/workbench.ts'
-import { workDirectory } from './work-directory.ts'
-
-/** Items that come from files beside the root. */
-async function sources(bench: Workbench, texts: Record<string, string>): Promise<object[]> {
-  const items: object[] = []
-  for (const [to, text] of Object.entries(texts)) {
-    const path = join(bench.directory, `source-${to.replaceAll('/', '-')}-${text}`)
-    await writeFile(path, text)
-    items.push({ uri: `file://${path}`, to })
-  }
-  return items
-}
+import { sources, workbench } from './testing/workbench.ts'
 
 const oldSet = { 'a.jar': 'old a', 'lib/b.jar': 'old b', 'lib/gone/c.jar': 'old c' }
-const newSet = { 'a.jar': 'new a', 'lib/b.jar': 'new b', 'more/d.jar': 'new d', 'lib/gone.jar': 'new e' }
+const newSet = { 'a.jar': 'new a', 'lib/b.jar': 'new b', 'more/d.jar': 'new d'.repeat(20_000), 'lib/gone.jar': 'new e' }
 
 describe('a set', () => {
   it('holds the old or the new files after every failing call, and a further run makes it the new one', async () => {
@@ -51,67 +38,6 @@ describe('a set', () => {
     await expect(bench.run(items)).rejects.toMatchObject({ kind: 'notFound' })
     expect(await bench.files()).toEqual(oldSet)
   })
-
-  it('that was decided is finished by the next run, whatever that run wants', async () => {
-    await using bench = await workbench()
-    await bench.run(await sources(bench, oldSet))
-    // A kill between the renames: the journal is there, some of the renames are done.
-    let renames = 0
-    const killed = new Proxy(realDisk, {
-      get: (target, name: keyof typeof realDisk) =>
-        name !== 'rename'
-          ? target[name]
-          : (from: string, to: string) => {
-              renames++
-              return renames === 1 ? target.rename(from, to) : new Promise<void>(() => {})
-            },
-    })
-    const pending = bench.run(await sources(bench, newSet), {}, { disk: killed })
-    pending.catch(() => undefined)
-    await expect.poll(() => renames).toBeGreaterThan(1)
-    const mixed = await bench.files()
-    expect([oldSet, newSet]).not.toContainEqual(mixed)
-    const items = await sources(bench, newSet)
-    const lines: string[] = []
-    const report = await bench.run(items, {}, { log: (line) => lines.push(line) })
-    expect(await bench.files()).toEqual(newSet)
-    expect(lines.join()).toContain('finished the publication')
-    expect(report.totals.fetchedItems).toBe(0)
-  })
-
-  it('whose journal cannot be carried out is fetched anew', async () => {
-    await using bench = await workbench()
-    await bench.run(await sources(bench, oldSet))
-    const work = workDirectory(bench.root)
-    const report = JSON.parse(await readFile(work.report, 'utf8'))
-    await writeJournal(
-      {
-        version: 1,
-        removals: [],
-        emptied: [],
-        directories: [],
-        renames: [{ from: 'lost', to: 'a.jar', inode: 1, sizeBytes: 1 }],
-        report,
-      },
-      work,
-      realDisk,
-    )
-    const items = await sources(bench, newSet)
-    await bench.run(items)
-    expect(await bench.files()).toEqual(newSet)
-    expect(await readJournal(work, realDisk)).toBeUndefined()
-  })
-
-  it.each(['', '{', '{"version":2}', '{"version":1,"renames":[{"from":"../x","to":"y"}]}'])(
-    'with the damaged journal %j is fetched anew',
-    async (text) => {
-      await using bench = await workbench()
-      await mkdir(join(bench.root, '.supercargo'), { recursive: true })
-      await writeFile(join(bench.root, '.supercargo', 'journal.json'), text)
-      await bench.run(await sources(bench, newSet))
-      expect(await bench.files()).toEqual(newSet)
-    },
-  )
 
   it('replaces exactly what came from the set before: what others put there stays', async () => {
     await using bench = await workbench()

@@ -1,10 +1,12 @@
 /** Publication of a verified set: journal, renames, report. After any interruption the next run goes on where this one stopped. */
+import { createHash } from 'node:crypto'
 import { dirname, join } from 'node:path'
-import { SupercargoError } from '@supercargo/protocol'
+import { digestOf, SupercargoError } from '@supercargo/protocol'
 import { forEachLimited, inside } from '@supercargo/transfer'
 import { type Disk, directoryMode } from './disk.ts'
 import { type Journal, readJournal, removeJournal, writeJournal } from './journal.ts'
-import { type RootReport, writeReport } from './report.ts'
+import { isIntact, type RootReport, readReport, writeReport } from './report.ts'
+import { checkTargets, isReachable } from './targets.ts'
 import type { WorkDirectory } from './work-directory.ts'
 
 /** Renames at a time: they wait for the disk, not for the processor. */
@@ -26,17 +28,55 @@ export async function publish(journal: Journal, work: WorkDirectory, disk: Disk)
   }
 }
 
-/** Finishes what an earlier run had decided. Gives its report, or undefined when there was nothing to finish. */
-export async function recover(work: WorkDirectory, disk: Disk): Promise<RootReport | undefined> {
-  const journal = await readJournal(work, disk)
+/**
+ * Finishes what an earlier run had decided. Gives its report, or undefined when there was nothing to finish. A decision that
+ * cannot be carried out any more, because something else has come to stand at a target or its files are gone, is given up
+ * and told: otherwise every later run would fail by it. What of its set is in place stays known, so that it is used or removed.
+ */
+export async function recover(
+  work: WorkDirectory,
+  disk: Disk,
+  log: (line: string) => void,
+): Promise<RootReport | undefined> {
+  const journal = await readJournal(work, disk, log)
   if (journal === undefined) return undefined
   try {
+    checkTargets(work.root, targetsOf(journal), new Set(journal.removals), disk)
     await finish(journal, work, disk)
+    log(`finished the publication in ${work.root} that an earlier run had begun`)
     return journal.report
   } catch (error) {
-    if (!(SupercargoError.is(error) && error.code === 'journal-broken')) throw error
+    if (!(SupercargoError.is(error) && hopeless.has(error.code))) throw error
+    const report = giveUp(journal, await readReport(work, disk), work, disk)
+    await writeReport(report, work, disk)
     await removeJournal(work, disk)
-    return undefined
+    log(
+      `gave up the publication in ${work.root} that an earlier run had begun, and makes the set anew: ${error.message}`,
+    )
+    return report
+  }
+}
+
+/** Failures of a publication that do not pass by themselves, nor by freeing space or setting a mode. */
+const hopeless: ReadonlySet<string> = new Set(['journal-broken', 'symbolic-link', 'target-taken', 'other-file-system'])
+
+/** A directory is checked by any path below it. */
+function targetsOf(journal: Journal): string[] {
+  return [...journal.renames.map(({ to }) => to), ...journal.directories.map((path) => `${path}/.entry`)]
+}
+
+/** Of no plan: the files of the set before, and those of the new set that have their names already. */
+function giveUp({ report }: Journal, previous: RootReport | undefined, work: WorkDirectory, disk: Disk): RootReport {
+  const arrived = report.items.map((item) => {
+    if (isIntact(item, work.root, disk)) return item
+    const files = item.files.filter((file) => isIntact({ files: [file] }, work.root, disk))
+    return { ...item, key: `unfinished ${item.key}`, files }
+  })
+  return {
+    ...report,
+    plan: digestOf(createHash('sha256').update(`given up ${report.plan}`).digest('hex')),
+    items: [...(previous?.items ?? []), ...arrived],
+    directories: [...new Set([...(previous?.directories ?? []), ...report.directories])].sort(),
   }
 }
 
@@ -44,7 +84,7 @@ async function finish(journal: Journal, work: WorkDirectory, disk: Disk): Promis
   const touched = new Set<string>()
   for (const path of journal.removals) {
     const target = inside(work.root, path)
-    if (disk.stat(target)?.isFile() !== true) continue
+    if (!isReachable(work.root, path, disk) || disk.stat(target)?.isFile() !== true) continue
     await disk.remove(target)
     touched.add(dirname(target))
   }

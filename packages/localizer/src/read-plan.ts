@@ -1,9 +1,8 @@
 /** Reads the plan file: JSON of version 1, or the fork's properties; which of the two is decided by name and content. */
 import { readFile } from 'node:fs/promises'
-import { parseJson, parseWith, planSchema, SupercargoError } from '@supercargo/protocol'
+import { parseJson, parseProperties, parseWith, planSchema, SupercargoError, substitute } from '@supercargo/protocol'
 import { fromFileSystemError } from '@supercargo/transfer'
 import { forkPlans } from './fork-plan.ts'
-import { parseProperties, substitute } from './properties.ts'
 import type { RootPlan } from './root-plan.ts'
 
 /** Throws kind `invalid` with the field that is wrong, or what reading the file says. The file's text is never in a message. */

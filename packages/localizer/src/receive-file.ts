@@ -5,7 +5,14 @@ import { abortReason, fromFileSystemError, receive } from '@supercargo/transfer'
 import { fileMode } from './disk.ts'
 import type { Fetch, FetchContext } from './fetch-context.ts'
 import type { PartialFile } from './partial.ts'
-import { SmallTarget, StreamedTarget, smallBytesMax } from './receive-target.ts'
+import {
+  DirectTarget,
+  directBytesMax,
+  GatheredTarget,
+  gatheredBytesMax,
+  type ReceiveTarget,
+  StreamedTarget,
+} from './receive-target.ts'
 import { RunningDigest } from './running-digest.ts'
 import type { Opened } from './sources/source.ts'
 import { StallWatch } from './stall-watch.ts'
@@ -99,10 +106,7 @@ async function pump(
   // Encoded bytes have another size than the file; the digest decides about them.
   const sizeBytes = opened.contentEncoding === undefined ? (fetch.sizeBytes ?? opened.sizeBytes) : undefined
   const restBytes = sizeBytes === undefined ? undefined : sizeBytes - opened.start
-  const small = sizeBytes !== undefined && sizeBytes <= smallBytesMax && opened.start === 0
-  const target = small
-    ? new SmallTarget(partial, context)
-    : new StreamedTarget(partial, context, opened.start, sizeBytes)
+  const target = targetFor(opened.start, sizeBytes, partial, context)
   const began = context.clock.monotonic()
   try {
     let first = opened.start === 0
@@ -136,6 +140,17 @@ async function pump(
   } finally {
     await target.close()
   }
+}
+
+function targetFor(
+  start: number,
+  sizeBytes: number | undefined,
+  partial: PartialFile,
+  context: FetchContext,
+): ReceiveTarget {
+  if (start > 0 || sizeBytes === undefined || sizeBytes > directBytesMax)
+    return new StreamedTarget(partial, context, start, sizeBytes)
+  return sizeBytes > gatheredBytesMax ? new DirectTarget(partial, context) : new GatheredTarget(partial, context)
 }
 
 /** All bytes are held from an earlier run: no request is needed to find out whether they are right. */

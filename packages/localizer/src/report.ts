@@ -34,7 +34,7 @@ const itemSchema = z.object({
   files: z.array(fileSchema),
 })
 
-const rootReportSchema = z.object({
+export const rootReportSchema = z.object({
   version: z.literal(1),
   root: z.string(),
   /** Of the plan that the target was made from. */
@@ -86,7 +86,7 @@ export function writeReport(report: RootReport, work: WorkDirectory, disk: Disk)
 }
 
 /** True when every file of the item is as it was published. */
-export function isIntact(item: ReportItem, root: string, disk: Disk): boolean {
+export function isIntact(item: Pick<ReportItem, 'files'>, root: string, disk: Disk): boolean {
   return item.files.every((file) => {
     const stats = disk.stat(join(root, file.path))
     return (

@@ -8,26 +8,40 @@ import { expandRoot, sourceItemOf } from './expand.ts'
 import { fetchAll } from './fetch-all.ts'
 import { isBundled } from './fetch-bundle.ts'
 import type { FetchContext } from './fetch-context.ts'
-import { type Journal, readJournal } from './journal.ts'
+import type { Journal } from './journal.ts'
 import { readManifests } from './manifests.ts'
 import { prepareTasks } from './prepare-tasks.ts'
 import { publish } from './publish.ts'
 import type { RootReport } from './report.ts'
+import { lockRoots } from './root-lock.ts'
 import type { RootPlan } from './root-plan.ts'
 import type { Run } from './run.ts'
 import { schemeOf } from './sources/registry.ts'
-import { type Root, surveyRoot } from './survey.ts'
+import { type Root, reportInPlace, surveyRoot } from './survey.ts'
 import { SyncQueue } from './sync-queue.ts'
 import { checkTargets } from './targets.ts'
+import { openWorkDirectory, type WorkDirectory } from './work-directory.ts'
 
 /** The reports of the plans' roots, in their order. */
 export async function runPlans(plans: readonly RootPlan[], run: Run): Promise<RootReport[]> {
   await checkItems(plans)
-  const roots: Root[] = []
-  for (const plan of plans) roots.push(await surveyRoot(plan, run.disk, run.log))
-  const open = roots.filter((root) => !root.inPlace)
-  const made = open.length === 0 ? new Map<Root, RootReport>() : await makeTrue(open, run)
-  return roots.map((root) => made.get(root) ?? untouched(root.previous!))
+  const { disk, log } = run
+  const inPlace: (RootReport | undefined)[] = []
+  for (const plan of plans) inPlace.push(await reportInPlace(plan, disk))
+  if (inPlace.every((report) => report !== undefined)) return inPlace.map(untouched)
+  const works: WorkDirectory[] = []
+  for (const plan of plans) works.push(await openWorkDirectory(plan.root, disk))
+  const lock = await lockRoots(works, run)
+  try {
+    // Whoever held the lock may have done it all.
+    const roots: Root[] = []
+    for (const [index, plan] of plans.entries()) roots.push(await surveyRoot(plan, works[index]!, disk, log))
+    const open = roots.filter((root) => !root.inPlace)
+    const made = open.length === 0 ? new Map<Root, RootReport>() : await makeTrue(open, run)
+    return roots.map((root) => made.get(root) ?? untouched(root.previous!))
+  } finally {
+    lock.release()
+  }
 }
 
 /** Everything that can be said without a byte from anywhere: schemes, and what the image must contain. */
@@ -102,7 +116,7 @@ async function whenFull(error: unknown, roots: readonly Root[], disk: Disk): Pro
   if (!SupercargoError.is(error) || !['disk-full', 'disk-quota'].includes(error.code)) return error
   const freeBytes = disk.freeBytes(roots[0]!.work.root)
   for (const { work } of roots) {
-    if ((await readJournal(work, disk)) === undefined) await disk.remove(work.incoming)
+    if (disk.stat(work.journal) === undefined) await disk.remove(work.incoming)
   }
   return new SupercargoError('exhausted', error.code, `${error.message} (${formatBytes(freeBytes)} were left)`, {
     cause: error.cause,

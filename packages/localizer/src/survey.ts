@@ -4,7 +4,7 @@ import type { Disk } from './disk.ts'
 import { recover } from './publish.ts'
 import { isIntact, type RootReport, readReport } from './report.ts'
 import { planDigest, type RootPlan } from './root-plan.ts'
-import { openWorkDirectory, type WorkDirectory } from './work-directory.ts'
+import { type WorkDirectory, workDirectory } from './work-directory.ts'
 
 export interface Root {
   readonly plan: RootPlan
@@ -16,12 +16,29 @@ export interface Root {
   readonly inPlace: boolean
 }
 
-export async function surveyRoot(plan: RootPlan, disk: Disk, log: (line: string) => void): Promise<Root> {
-  const work = await openWorkDirectory(plan.root, disk)
-  const recovered = await recover(work, disk)
-  if (recovered !== undefined) log(`finished the publication in ${work.root} that an earlier run had begun`)
-  const previous = recovered ?? (await readReport(work, disk))
+/**
+ * The report of a root in which nothing is to be done, seen without its lock: no publication was under way before the report
+ * was read, and a file that is intact later was so then. Undefined when anything speaks against it.
+ */
+export async function reportInPlace(plan: RootPlan, disk: Disk): Promise<RootReport | undefined> {
+  const work = workDirectory(plan.root)
+  if (disk.stat(work.path)?.isDirectory() !== true || disk.stat(work.journal) !== undefined) return undefined
+  const report = await readReport(work, disk)
+  return isInPlace(report, planDigest(plan), work, disk) ? report : undefined
+}
+
+/** To be called by the one run that holds the root's lock. */
+export async function surveyRoot(
+  plan: RootPlan,
+  work: WorkDirectory,
+  disk: Disk,
+  log: (line: string) => void,
+): Promise<Root> {
+  const previous = (await recover(work, disk, log)) ?? (await readReport(work, disk))
   const digest = planDigest(plan)
-  const inPlace = previous?.plan === digest && previous.items.every((item) => isIntact(item, work.root, disk))
-  return { plan, digest, work, previous, inPlace }
+  return { plan, digest, work, previous, inPlace: isInPlace(previous, digest, work, disk) }
+}
+
+function isInPlace(report: RootReport | undefined, digest: Digest, work: WorkDirectory, disk: Disk): boolean {
+  return report?.plan === digest && report.items.every((item) => isIntact(item, work.root, disk))
 }

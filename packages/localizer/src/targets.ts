@@ -63,6 +63,11 @@ export function parentsOf(paths: Iterable<string>): string[] {
   return [...parents].sort()
 }
 
+/** False when a link has come to stand above the path: what is behind it is not ours to remove. */
+export function isReachable(root: string, path: string, disk: Disk): boolean {
+  return parentsOf([path]).every((parent) => disk.stat(join(root, parent))?.isDirectory() === true)
+}
+
 function linkError(path: string): SupercargoError {
   return new SupercargoError('unsafe', 'symbolic-link', `${path} is a symbolic link and is not followed`, {
     hint: 'remove the link, or choose another root',

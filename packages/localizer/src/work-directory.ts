@@ -9,6 +9,10 @@ export interface WorkDirectory {
   /** Files that are being fetched, and archives that are being unpacked. */
   readonly incoming: string
   readonly journal: string
+  /** A journal that could not be read, set aside. */
+  readonly damagedJournal: string
+  /** Held by the one run that is at work here. */
+  readonly lock: string
   readonly report: string
 }
 
@@ -20,6 +24,8 @@ export function workDirectory(root: string): WorkDirectory {
     path,
     incoming: join(path, 'incoming'),
     journal: join(path, 'journal.json'),
+    damagedJournal: join(path, 'journal.damaged.json'),
+    lock: join(path, 'lock'),
     report: join(path, 'report.json'),
   }
 }

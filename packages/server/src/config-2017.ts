@@ -1,7 +1,6 @@
 /** The properties file of the 2017 resource staging server, as a configuration of this one. */
-import { SupercargoError } from '@supercargo/protocol'
+import { parseProperties, SupercargoError, substitute } from '@supercargo/protocol'
 import type { ConfigInput } from './config-schema.ts'
-import { parseProperties, substitute } from './properties.ts'
 
 const server = 'spark.kubernetes.resourceStagingServer'
 const ssl = 'spark.ssl.kubernetes.resourceStagingServer'

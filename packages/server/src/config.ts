@@ -1,11 +1,10 @@
 /** Reads the configuration: flags over environment over file over defaults. */
 import { readFile } from 'node:fs/promises'
-import { parseWith, printable, SupercargoError } from '@supercargo/protocol'
+import { nearest, parseWith, printable, SupercargoError } from '@supercargo/protocol'
 import { fromFileSystemError } from '@supercargo/transfer'
 import { fromProperties } from './config-2017.ts'
 import { type Config, configSchema, keysAt, listSettings } from './config-schema.ts'
 import { isLoopback, splitListen } from './listen.ts'
-import { nearest } from './nearest.ts'
 
 export interface ConfigSources {
   /** By flag name without dashes (`limits-file-bytes-max`), besides `config`: the file. */

@@ -15,12 +15,12 @@ export function failingDisk(nth: number, error: () => SupercargoError = diskErro
   const disk = new Proxy(realDisk, {
     get: (target, name: keyof Disk) => {
       const method = target[name] as (...parameters: unknown[]) => unknown
-      if (name === 'stat' || name === 'close') return method
+      if (name === 'stat' || name === 'close' || name === 'closeAtOnce') return method
       return (...parameters: unknown[]) => {
         state.calls++
         if (state.calls !== nth) return method(...parameters)
         state.failed = `${name} ${parameters.filter((parameter) => typeof parameter === 'string').join(' ')}`
-        if (['open', 'writeSmall', 'setMode', 'removeFile', 'freeBytes'].includes(name)) throw error()
+        if (['open', 'writeSmall', 'writeAt', 'setMode', 'removeFile', 'freeBytes'].includes(name)) throw error()
         return Promise.reject(error())
       }
     },

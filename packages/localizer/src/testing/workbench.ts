@@ -1,6 +1,6 @@
 /** A temporary root with a plan for it, and what a test wants to know of both. */
 import { createHash } from 'node:crypto'
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Digest, type Plan, planSchema } from '@supercargo/protocol'
@@ -42,6 +42,17 @@ export async function workbench(): Promise<Workbench> {
     },
     [Symbol.asyncDispose]: () => rm(directory, { recursive: true, force: true }),
   }
+}
+
+/** Items that come from files beside the root. */
+export async function sources(bench: Workbench, texts: Record<string, string>): Promise<object[]> {
+  const items: object[] = []
+  for (const [to, text] of Object.entries(texts)) {
+    const path = join(bench.directory, `source-${to.replaceAll('/', '-')}-${text.slice(0, 20)}`)
+    await writeFile(path, text)
+    items.push({ uri: `file://${path}`, to })
+  }
+  return items
 }
 
 export function sha256(bytes: Uint8Array | string): Digest {

@@ -25,7 +25,7 @@ async function receiveBlobs(edge: Edge, request: FastifyRequest, reply: FastifyR
   const arrival = admitUpload(edge, request, reply, bytesMax)
   const blobs = new ArrivingBlobs(edge, upload)
   try {
-    const signal = arrival.begin()
+    const signal = AbortSignal.any([arrival.begin(), blobs.signal])
     try {
       await readArchive(request.raw, { signal, bytesMax }, (file) => blobs.open(file))
     } catch (error) {
@@ -47,6 +47,7 @@ class ArrivingBlobs {
   readonly #sizes: ReadonlyMap<string, number>
   readonly #received: Digest[] = []
   readonly #commits = createCommitQueue()
+  readonly #takenOver = new AbortController()
   /** The one whose bytes are arriving. */
   #current: BlobWriter | undefined
 
@@ -54,6 +55,11 @@ class ArrivingBlobs {
     this.#edge = edge
     this.#upload = upload
     this.#sizes = new Map(upload.files.map((file) => [file.digest, file.sizeBytes]))
+  }
+
+  /** Aborts when another request takes over the blob whose bytes are arriving, or the upload ends. */
+  get signal(): AbortSignal {
+    return this.#takenOver.signal
   }
 
   async open({ path, sizeBytes }: ArchiveFile): Promise<EntrySink | undefined> {
@@ -70,10 +76,8 @@ class ArrivingBlobs {
         `the blob ${path} has ${declared} bytes, its entry has ${sizeBytes}`,
       )
     }
-    const progress = await this.#edge.store.blobProgress(this.#upload.id, path)
+    const writer = await this.#edge.store.writeBlob(this.#upload.id, path, (reason) => this.#takenOver.abort(reason))
     this.#received.push(path)
-    if (progress?.complete === true) return undefined
-    const writer = await this.#edge.store.writeBlob(this.#upload.id, path)
     this.#current = writer
     return {
       write: skipping(writer, writer.offset),

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { headers as names, toDigestField } from '@supercargo/protocol'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { RawClient, until } from '../testing/raw-http.ts'
+import { tarBody } from '../testing/tar.ts'
 import { startTestServer, type TestServer } from '../testing/test-server.ts'
 import { call, createUpload, digestOf } from '../testing/v1-api.ts'
 
@@ -194,12 +195,57 @@ describe('a large blob', () => {
     )
     const answer = await upload.put(upload.bytes)
     expect(answer.status).toBe(201)
-    await older.send(Buffer.alloc(2_000_000)).catch(() => undefined)
+    // The older one sends nothing any more, and is answered all the same, long before it would count as idle.
+    const refused = await older.answer(1000)
+    expect(refused.status).toBe(400)
+    expect(JSON.parse(refused.body.toString())).toMatchObject({ code: 'superseded' })
+    expect(await activeUploads()).toBe('0')
     await older.whenClosed()
-    expect(older.received.toString('latin1')).not.toContain(' 201 ')
     await call(server, 'POST', `/${upload.id}/commit`, { secret: upload.secret })
     const fetched = await call(server, 'GET', `/${upload.id}/files/blob`, { secret: upload.secret })
     expect(Buffer.from(await fetched.arrayBuffer()).equals(upload.bytes)).toBe(true)
+  })
+
+  it('gives its place to others as soon as somebody asks for its offset', async () => {
+    const upload = await begin()
+    const older = await upload.cut(0, 1_000_000)
+    await until(
+      async () => ((await activeUploads()) === '1' ? true : undefined),
+      5000,
+      () => 'the older one does not begin',
+    )
+    const { offset } = await upload.offset()
+    expect(JSON.parse((await older.answer(1000)).body.toString())).toMatchObject({ code: 'superseded' })
+    expect(await activeUploads()).toBe('0')
+    expect((await upload.put(upload.bytes.subarray(offset), { [names.uploadOffset]: String(offset) })).status).toBe(201)
+    older.destroy()
+  })
+
+  it('in a tar is taken over by a request of its own, and the tar ends at once', async () => {
+    const upload = await begin(1000)
+    const tar = tarBody([{ name: digestOf(upload.bytes), body: upload.bytes }])
+    const older = await RawClient.open(server.port)
+    await older.send(
+      `POST /api/v1/resources/${upload.id}/blobs HTTP/1.1\r\nHost: t\r\nAuthorization: Bearer ${upload.secret}\r\nContent-Type: application/x-tar\r\nContent-Length: ${tar.length}\r\n\r\n`,
+    )
+    await older.send(tar.subarray(0, 600))
+    await until(
+      async () => ((await activeUploads()) === '1' ? true : undefined),
+      5000,
+      () => 'the tar does not begin',
+    )
+    // The tar may not have come to its entry yet; then there is nothing to take over.
+    await until(
+      async () => {
+        await upload.offset()
+        return older.received.length > 0 ? true : undefined
+      },
+      1500,
+      () => 'the tar is not ended',
+    )
+    expect(JSON.parse((await older.answer(1000)).body.toString())).toMatchObject({ code: 'superseded' })
+    expect((await upload.put(upload.bytes)).status).toBe(201)
+    older.destroy()
   })
 
   it('that is complete is acknowledged again without its body being read (case 45)', async () => {

@@ -70,9 +70,11 @@ async function receiveBlob(edge: Edge, request: FastifyRequest, reply: FastifyRe
   if (progress.complete) return answerComplete(reply, 200, progress)
   const arrival = admitUpload(edge, request, reply, progress.sizeBytes)
   try {
-    const writer = await edge.store.writeBlob(progress.id, progress.digest)
+    const takenOver = new AbortController()
+    const writer = await edge.store.writeBlob(progress.id, progress.digest, (reason) => takenOver.abort(reason))
+    const begin = () => AbortSignal.any([arrival.begin(), takenOver.signal])
     try {
-      return await receiveInto(edge, request, reply, writer, progress, () => arrival.begin())
+      return await receiveInto(edge, request, reply, writer, progress, begin)
     } catch (error) {
       const kept = await keepPrefix(writer, error)
       if (kept !== undefined) reply.headers(offsetFields(kept, false))

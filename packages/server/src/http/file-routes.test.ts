@@ -7,7 +7,7 @@ import { digestHex, toDigestField } from '@supercargo/protocol'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { RawClient, rawRequest, until } from '../testing/raw-http.ts'
 import { startTestServer, type TestServer } from '../testing/test-server.ts'
-import { call, digestOf, stageFiles } from '../testing/v1-api.ts'
+import { call, createUpload, digestOf, stageFiles } from '../testing/v1-api.ts'
 
 const bytes = randomBytes(3_500_001)
 
@@ -70,6 +70,22 @@ describe('the bytes of a file', () => {
     expect(answer.status).toBe(206)
     expect(answer.headers.get('content-range')).toBe(`bytes ${start}-${end - 1}/${bytes.length}`)
     expect(Buffer.from(await answer.arrayBuffer()).equals(bytes.subarray(start, end))).toBe(true)
+  })
+
+  it('are not there before the commit, which only the secret lets one know', async () => {
+    const { resourceId: id, resourceSecret: secret } = await createUpload(server, { a: 'x' })
+    for (const path of [`/${id}`, `/${id}/files/a`, `/${id}/files/none`]) {
+      const early = await call(server, 'GET', path, { secret })
+      expect([early.status, ((await early.json()) as { code: string }).code], path).toEqual([409, 'not-committed'])
+    }
+    const problems = await Promise.all(
+      [id, staged.id, 'x'.repeat(26)].map(async (other) => {
+        const answer = await call(server, 'GET', `/${other}/files/a`, { secret: 'wrong' })
+        expect(answer.status).toBe(401)
+        return { ...((await answer.json()) as object), requestId: '' }
+      }),
+    )
+    for (const problem of problems) expect(problem).toEqual(problems[0])
   })
 
   it('are refused outside of the file with 416 and the length', async () => {

@@ -1,5 +1,5 @@
 /** From an id and a secret to what they open, with one answer for everything that does not fit. */
-import { resourceIdSchema } from '@supercargo/protocol'
+import { resourceIdSchema, SupercargoError } from '@supercargo/protocol'
 import type { FastifyRequest } from 'fastify'
 import type { ResourceRecord, UploadRecord } from '../store/store.ts'
 import { bearerSecret, deniedError, secretFits } from './authorize.ts'
@@ -14,13 +14,9 @@ export async function readRecord(edge: Edge, id: string): Promise<ResourceRecord
   return resourceIdSchema.safeParse(id).success ? edge.store.read(id) : undefined
 }
 
-/** A committed resource, if the request carries its secret. */
+/** A committed resource, if the request carries its secret. Kind `conflict` while it is still being uploaded. */
 export async function authorizedRecord(edge: Edge, request: FastifyRequest): Promise<ResourceRecord> {
-  const { id } = request.params as { id: string }
-  const record = await readRecord(edge, id)
-  const fits = secretFits(bearerSecret(request.headers.authorization), record?.secretHash)
-  if (record === undefined || !fits) throw deniedError()
-  return record
+  return committed(await authorizedResource(edge, request))
 }
 
 /** An open upload or a committed resource, if the request carries its secret. */
@@ -34,4 +30,12 @@ export async function authorizedResource(edge: Edge, request: FastifyRequest): P
   if (upload !== undefined) return { upload }
   if (record !== undefined) return { record }
   throw deniedError()
+}
+
+/** Only what is committed can be read. */
+export function committed(found: Found): ResourceRecord {
+  if (found.record !== undefined) return found.record
+  throw new SupercargoError('conflict', 'not-committed', 'the resource is still being uploaded', {
+    hint: 'commit it first',
+  })
 }

@@ -14,7 +14,7 @@ import { readJson } from './arrival.ts'
 import { deniedError } from './authorize.ts'
 import { createResource } from './create-resource.ts'
 import type { Edge } from './edge.ts'
-import { authorizedResource, type Found } from './find-resource.ts'
+import { authorizedResource, committed, type Found } from './find-resource.ts'
 import { sendJson } from './problem.ts'
 import { sendBundle } from './send-file.ts'
 
@@ -105,13 +105,6 @@ async function release(edge: Edge, request: FastifyRequest, reply: FastifyReply)
   if (found.upload !== undefined) await edge.store.abort(found.upload.id)
   else if (!(await edge.store.release(found.record.id))) throw deniedError()
   return reply.code(204).send()
-}
-
-function committed(found: Found): ResourceRecord {
-  if (found.record !== undefined) return found.record
-  throw new SupercargoError('conflict', 'not-committed', 'the resource is still being uploaded', {
-    hint: 'commit it first',
-  })
 }
 
 function manifestOf(record: ResourceRecord): unknown {

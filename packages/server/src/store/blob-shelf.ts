@@ -13,11 +13,20 @@ const placeAttemptsMax = 5
 /** Disk operations at a time: more than the four threads that Node has for them gains nothing. */
 const parallelOperations = 8
 
+/** As long as a blob is pinned only this store changes it, so that what was seen once need not be looked up again. */
+interface Pin {
+  count: number
+  /** `placed`: by this store, whole and under the digest of its bytes. */
+  known?: 'absent' | 'placed' | undefined
+  /** The losses of names at that time; after another loss nothing is known any more. */
+  losses: number
+}
+
 export class BlobShelf {
   readonly #system: FileSystem
   readonly #layout: DiskLayout
   readonly #unsynced: UnsyncedNames
-  readonly #pins = new Map<string, number>()
+  readonly #pins = new Map<string, Pin>()
   readonly #removing = new Map<string, Promise<unknown>>()
   readonly #placing = new KeyedMutex()
 
@@ -32,7 +41,9 @@ export class BlobShelf {
     const removals: Promise<unknown>[] = []
     for (const digest of digests) {
       const path = this.#layout.blob(namespace, digest)
-      this.#pins.set(path, (this.#pins.get(path) ?? 0) + 1)
+      const pin = this.#pins.get(path)
+      if (pin === undefined) this.#pins.set(path, { count: 1, losses: 0 })
+      else pin.count++
       const removal = this.#removing.get(path)
       if (removal !== undefined) removals.push(removal)
     }
@@ -42,14 +53,18 @@ export class BlobShelf {
   unpin(namespace: string, digests: Iterable<Digest>): void {
     for (const digest of digests) {
       const path = this.#layout.blob(namespace, digest)
-      const count = (this.#pins.get(path) ?? 0) - 1
-      if (count > 0) this.#pins.set(path, count)
-      else this.#pins.delete(path)
+      const pin = this.#pins.get(path)
+      if (pin !== undefined && --pin.count === 0) this.#pins.delete(path)
     }
   }
 
   async has(namespace: string, digest: Digest, sizeBytes: number): Promise<boolean> {
-    return (await this.#size(this.#layout.blob(namespace, digest))) === sizeBytes
+    const path = this.#layout.blob(namespace, digest)
+    const known = this.#knownOf(path)
+    if (known !== undefined) return known === 'placed'
+    const found = await this.#size(path)
+    if (found === undefined && this.#knownOf(path) === undefined) this.#note(path, 'absent')
+    return found === sizeBytes
   }
 
   /** The digests of these files whose blobs are not there, each once. */
@@ -57,7 +72,13 @@ export class BlobShelf {
     const sizes = new Map<Digest, number>()
     for (const file of files) sizes.set(file.digest, file.sizeBytes)
     const absent = new Set<Digest>()
-    await forEachLimited(sizes, parallelOperations, async ([digest, sizeBytes]) => {
+    const unknown: [Digest, number][] = []
+    for (const [digest, sizeBytes] of sizes) {
+      const known = this.#knownOf(this.#layout.blob(namespace, digest))
+      if (known === 'absent') absent.add(digest)
+      else if (known === undefined) unknown.push([digest, sizeBytes])
+    }
+    await forEachLimited(unknown, parallelOperations, async ([digest, sizeBytes]) => {
       if (!(await this.has(namespace, digest, sizeBytes))) absent.add(digest)
     })
     return [...sizes.keys()].filter((digest) => absent.has(digest))
@@ -85,12 +106,16 @@ export class BlobShelf {
   async publish(part: string, namespace: string, digest: Digest, sizeBytes: number): Promise<number> {
     const path = this.#layout.blob(namespace, digest)
     return this.#placing.run(path, async () => {
-      const before = await this.#size(path)
+      const known = this.#knownOf(path)
+      const before = known === undefined ? await this.#size(path) : known === 'placed' ? sizeBytes : undefined
       if (before === sizeBytes) {
         await this.#system.unlink(part)
         return 0
       }
+      // A rename that fails may have happened.
+      this.#note(path, undefined)
       await this.#place(part, namespace, digest)
+      this.#note(path, 'placed')
       return sizeBytes - (before ?? 0)
     })
   }
@@ -153,6 +178,18 @@ export class BlobShelf {
       // ENOENT: a removal took the parent away; the next attempt makes it again.
       if (!isErrno(error, 'EEXIST', 'ENOENT')) throw error
     }
+  }
+
+  #knownOf(path: string): Pin['known'] {
+    const pin = this.#pins.get(path)
+    return pin?.losses === this.#unsynced.losses ? pin.known : undefined
+  }
+
+  #note(path: string, known: Pin['known']): void {
+    const pin = this.#pins.get(path)
+    if (pin === undefined) return
+    pin.known = known
+    pin.losses = this.#unsynced.losses
   }
 
   async #size(path: string): Promise<number | undefined> {

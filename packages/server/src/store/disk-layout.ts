@@ -30,52 +30,52 @@ export class DiskLayout {
 
   /** Holds what one upload or intake has written so far. */
   uploadDirectory(id: string): string {
-    return join(this.incoming, checkedId(id))
+    return `${this.incoming}/${checkedId(id)}`
   }
 
   uploadRecord(id: string): string {
-    return join(this.uploadDirectory(id), 'upload.json')
+    return `${this.uploadDirectory(id)}/upload.json`
   }
 
   /** The bytes so far of a blob of an upload. */
   part(id: string, digest: Digest): string {
-    return join(this.uploadDirectory(id), `${digestHex(checkedDigest(digest))}.part`)
+    return `${this.uploadDirectory(id)}/${digestHex(checkedDigest(digest))}.part`
   }
 
   /** A whole blob that waits for the commit because its namespace shares nothing. */
   done(id: string, digest: Digest): string {
-    return join(this.uploadDirectory(id), `${digestHex(checkedDigest(digest))}.done`)
+    return `${this.uploadDirectory(id)}/${digestHex(checkedDigest(digest))}.done`
   }
 
   /** The n-th file of an intake, whose digest is found out on the way. */
   intakePart(id: string, index: number): string {
-    return join(this.uploadDirectory(id), `${index.toString(16)}.part`)
+    return `${this.uploadDirectory(id)}/${index.toString(16)}.part`
   }
 
   /** A record that is not published yet. */
   unpublishedRecord(id: string): string {
-    return join(this.uploadDirectory(id), 'record.json')
+    return `${this.uploadDirectory(id)}/record.json`
   }
 
   /** A small file on its way to another place. */
   scratch(purpose: 'record' | 'update' | 'probe' | 'format' | 'usage', id: string): string {
-    return join(this.incoming, `${purpose}-${checkedId(id)}`)
+    return `${this.incoming}/${purpose}-${checkedId(id)}`
   }
 
   record(id: string): string {
-    return join(this.resources, `${checkedId(id)}.json`)
+    return `${this.resources}/${checkedId(id)}.json`
   }
 
   namespaceBlobs(namespace: string): string {
-    return join(this.blobs, checkedNamespace(namespace))
+    return `${this.blobs}/${checkedNamespace(namespace)}`
   }
 
   shard(namespace: string, digest: Digest): string {
-    return join(this.namespaceBlobs(namespace), digestHex(checkedDigest(digest)).slice(0, 2))
+    return `${this.namespaceBlobs(namespace)}/${digestHex(checkedDigest(digest)).slice(0, 2)}`
   }
 
   blob(namespace: string, digest: Digest): string {
-    return join(this.shard(namespace, digest), digestHex(digest))
+    return `${this.shard(namespace, digest)}/${digestHex(digest)}`
   }
 }
 

@@ -264,4 +264,24 @@ describe('the order of syncs', () => {
     expect(new Set(syncs.map(({ path }) => path)).size).toBe(syncs.length)
     await store.close()
   })
+
+  it('a new blob is looked up once, and is opened, written, synced, closed and renamed once', async () => {
+    harness = await diskHarness(memoryDirectory)
+    const store = await harness.openDisk(setting)
+    harness.disk.arm(Number.POSITIVE_INFINITY)
+    const blobs = 100
+    await stage(
+      store,
+      Object.fromEntries(Array.from({ length: blobs }, (_, index) => [`f${index}`, content(20, index + 1)])),
+    )
+    const count = (...names: string[]) => harness.disk.operations.filter(({ name }) => names.includes(name)).length
+    expect(count('stat')).toBe(blobs)
+    expect(harness.disk.operations.filter(({ path }) => path.endsWith('.part')).map(({ name }) => name)).toHaveLength(
+      // Its directory may have to be made first: then it is renamed a second time.
+      6 * blobs +
+        harness.disk.operations.filter(({ name, path }) => name === 'makeDirectory' && /\/[0-9a-f]{2}$/.test(path))
+          .length,
+    )
+    await store.close()
+  })
 })

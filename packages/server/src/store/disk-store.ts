@@ -1,6 +1,5 @@
 /** The disk backend: one directory, one server, the laws of the port by fsync and rename. */
-import type { Digest, StagedFile } from '@supercargo/protocol'
-import { namespaceOf } from '@supercargo/protocol'
+import { type Digest, namespaceOf, type StagedFile, type SupercargoError } from '@supercargo/protocol'
 import { type Clock, isErrno } from '@supercargo/transfer'
 import { BlobShelf } from './blob-shelf.ts'
 import { DiskLayout } from './disk-layout.ts'
@@ -114,8 +113,8 @@ class OpenDiskStore implements DiskStore {
     return this.#run(`cannot look at a blob of ${id}`, () => this.#uploads.progress(id, digest))
   }
 
-  writeBlob(id: string, digest: Digest): Promise<BlobWriter> {
-    return this.#run(`cannot open a blob of ${id}`, () => this.#uploads.writeBlob(id, digest))
+  writeBlob(id: string, digest: Digest, onInterrupt?: (reason: SupercargoError) => void): Promise<BlobWriter> {
+    return this.#run(`cannot open a blob of ${id}`, () => this.#uploads.writeBlob(id, digest, onInterrupt))
   }
 
   commit(id: string): Promise<ResourceRecord> {

@@ -18,6 +18,8 @@ export interface FileSystem {
   openNow(path: string, flags: number, mode: number): number
   writeNow(fd: number, bytes: Uint8Array, position: number): number
   chmodNow(fd: number, mode: number): void
+  /** For a descriptor with nothing left to write. */
+  closeNow(fd: number): void
   open(path: string, flags: number): Promise<number>
   close(fd: number): Promise<void>
   /** May write fewer bytes than given. */
@@ -46,6 +48,7 @@ export const nodeFileSystem: FileSystem = {
   openNow: (path, flags, mode) => fs.openSync(path, flags, mode),
   writeNow: (fd, bytes, position) => fs.writeSync(fd, bytes, 0, bytes.length, position),
   chmodNow: (fd, mode) => fs.fchmodSync(fd, mode),
+  closeNow: (fd) => fs.closeSync(fd),
   open: (path, flags) =>
     new Promise((resolve, reject) => fs.open(path, flags, (error, fd) => (error ? reject(error) : resolve(fd)))),
   close: (fd) => new Promise((resolve, reject) => fs.close(fd, (error) => (error ? reject(error) : resolve()))),

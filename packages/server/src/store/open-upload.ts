@@ -8,6 +8,8 @@ import type { UploadRecord } from './store.ts'
 export interface Interruptible {
   /** Resolves when it writes nothing any more. */
   interrupt(error: SupercargoError): Promise<void>
+  /** Another transfer of the blob takes over: as `interrupt`, with all that came made durable. */
+  giveWay(error: SupercargoError): Promise<void>
 }
 
 export class OpenUpload {
@@ -19,6 +21,8 @@ export class OpenUpload {
   readonly writers = new Map<Digest, Interruptible>()
   /** Digests whose bytes the reservation covers: they were missing and have not come yet. */
   readonly covered: Set<Digest>
+  /** Digests of which there may be a part on disk. */
+  readonly begun = new Set<Digest>()
   /** In an isolated namespace: digests whose bytes this upload itself has put into the namespace. */
   readonly received = new Set<Digest>()
   /** Elapsed time at which something last arrived. */

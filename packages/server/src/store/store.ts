@@ -1,5 +1,5 @@
 /** The port behind every door: what a store promises to the HTTP edge and to the collector. */
-import type { Digest, Owner, Secret, StagedFile } from '@supercargo/protocol'
+import type { Digest, Owner, Secret, StagedFile, SupercargoError } from '@supercargo/protocol'
 
 /** A committed resource, as it is kept. Instants are milliseconds since 1970 UTC. */
 export interface ResourceRecord {
@@ -53,7 +53,7 @@ export interface OpenedUpload {
 
 /**
  * A blob being written. Invisible to every reader until `commit` resolves. One writer at a time for a digest of an upload:
- * a newer one takes over and the older one's next call rejects with kind `interrupted`.
+ * a newer one takes over; the older one keeps what it took, and its next call rejects with kind `interrupted`.
  */
 export interface BlobWriter {
   /** Bytes held already: where the next byte goes. 0 unless an earlier writer was suspended. */
@@ -119,13 +119,19 @@ export interface Store {
   create(upload: NewUpload): Promise<OpenedUpload>
   /** The open upload, or undefined. */
   upload(id: string): Promise<UploadRecord | undefined>
-  /** What of a blob an upload holds: `complete` counts blobs of the namespace too. Undefined when the upload does not name it. */
+  /**
+   * What of a blob an upload holds: `complete` counts blobs of the namespace too. Undefined when the upload does not name it.
+   * Whoever is writing the blob ends first, so that the offset is durable and is where the next writer begins.
+   */
   blobProgress(
     id: string,
     digest: Digest,
   ): Promise<{ readonly offset: number; readonly complete: boolean; readonly sizeBytes: number } | undefined>
-  /** Opens a blob of an upload for writing, after what an earlier writer left. Kind `invalid` when the upload does not name it. */
-  writeBlob(id: string, digest: Digest): Promise<BlobWriter>
+  /**
+   * Opens a blob of an upload for writing, after what an earlier writer left. Kind `invalid` when the upload does not name it.
+   * `onInterrupt` is told at once, with the reason, when the writer is ended by somebody else; it must not throw.
+   */
+  writeBlob(id: string, digest: Digest, onInterrupt?: (reason: SupercargoError) => void): Promise<BlobWriter>
   /** Commits the upload. Kind `conflict`, code `incomplete`, context `missing` when blobs are not there (any more). Repeated, it answers the same. */
   commit(id: string): Promise<ResourceRecord>
   /** Drops an open upload. Idempotent. */

@@ -12,6 +12,8 @@ export interface UploadBlobWriterOptions {
   readonly now: () => number
   /** Puts the durable part to its place. */
   readonly publish: () => Promise<void>
+  /** Told when somebody else ends the writer. */
+  readonly onInterrupt?: ((reason: SupercargoError) => void) | undefined
 }
 
 export class UploadBlobWriter implements BlobWriter {
@@ -27,6 +29,7 @@ export class UploadBlobWriter implements BlobWriter {
 
   write(chunk: Uint8Array): Promise<void> | undefined {
     const { upload, part, now } = this.#options
+    if (this.#interrupted !== undefined) return Promise.reject(this.#interrupted)
     upload.activeAtMs = now()
     return part.write(chunk)
   }
@@ -46,15 +49,7 @@ export class UploadBlobWriter implements BlobWriter {
   }
 
   async suspend(): Promise<number> {
-    return this.#end(async () => {
-      const { part, file } = this.#options
-      try {
-        return await part.suspend()
-      } catch (error) {
-        await part.discard().catch(() => undefined)
-        throw fromStorageError(error, `cannot keep the bytes of ${file.digest}`)
-      }
-    })
+    return this.#end(() => this.#keep())
   }
 
   async abort(): Promise<void> {
@@ -63,14 +58,33 @@ export class UploadBlobWriter implements BlobWriter {
     await this.#ending.catch(() => undefined)
   }
 
-  /** Another writer, the commit or the end of the upload takes over. What was written stays. Resolves when nothing more will be. */
-  async interrupt(error: SupercargoError): Promise<void> {
+  /** The upload or the store ends. What was written stays. Resolves when nothing more will be. */
+  interrupt(error: SupercargoError): Promise<void> {
+    return this.#stop(error, () => this.#options.part.interrupt(error))
+  }
+
+  giveWay(error: SupercargoError): Promise<void> {
+    return this.#stop(error, () => this.#keep())
+  }
+
+  async #stop(error: SupercargoError, work: () => Promise<unknown>): Promise<void> {
     if (this.#ending === undefined) {
       this.#interrupted = error
-      this.#ending = this.#options.part.interrupt(error).finally(() => this.#leave())
+      this.#ending = work().finally(() => this.#leave())
+      this.#options.onInterrupt?.(error)
     }
     // A commit or suspension that has begun comes to its own end, good or bad.
     await this.#ending.catch(() => undefined)
+  }
+
+  async #keep(): Promise<number> {
+    const { part, file } = this.#options
+    try {
+      return await part.suspend()
+    } catch (error) {
+      await part.discard().catch(() => undefined)
+      throw fromStorageError(error, `cannot keep the bytes of ${file.digest}`)
+    }
   }
 
   async #end<Result>(work: () => Promise<Result>): Promise<Result> {

@@ -31,26 +31,31 @@ export class UploadBlobs {
     return lacking
   }
 
+  /** An older writer ends first: only then the offset is one that stays true. */
   async progress(
     upload: OpenUpload,
     file: StagedFile,
   ): Promise<{ offset: number; complete: boolean; sizeBytes: number }> {
     const { sizeBytes } = file
-    if (await this.#isComplete(upload, file)) return { offset: sizeBytes, complete: true, sizeBytes }
-    return { offset: Math.min(sizeBytes, await this.#partBytes(upload, file)), complete: false, sizeBytes }
+    return this.#openings.run(keyOf(upload, file), async () => {
+      await upload.writers.get(file.digest)?.giveWay(superseded(file.digest))
+      if (await this.#isComplete(upload, file)) return { offset: sizeBytes, complete: true, sizeBytes }
+      return { offset: Math.min(sizeBytes, await this.#partBytes(upload, file)), complete: false, sizeBytes }
+    })
   }
 
   /** Opens a blob for writing. An older writer of it ends first, so that two never mix their bytes. */
-  open(upload: OpenUpload, file: StagedFile): Promise<BlobWriter> {
+  open(upload: OpenUpload, file: StagedFile, onInterrupt?: (reason: SupercargoError) => void): Promise<BlobWriter> {
     const { id } = upload.record
-    return this.#openings.run(`${id} ${checkedDigest(file.digest)}`, async () => {
-      await upload.writers.get(file.digest)?.interrupt(superseded(file.digest))
+    return this.#openings.run(keyOf(upload, file), async () => {
+      await upload.writers.get(file.digest)?.giveWay(superseded(file.digest))
       if (upload.ended) throw uploadEnded(id)
       if (await this.#isComplete(upload, file)) return completeWriter(file)
       await this.#cover(upload, file)
       const part = await this.#openPart(upload, file)
       const publish = () => this.#publish(upload, file)
-      const writer = new UploadBlobWriter({ upload, file, part, publish, now: () => this.#parts.clock.monotonic() })
+      const now = () => this.#parts.clock.monotonic()
+      const writer = new UploadBlobWriter({ upload, file, part, publish, now, onInterrupt })
       if (upload.ended) throw uploadEnded(id)
       upload.writers.set(file.digest, writer)
       upload.activeAtMs = this.#parts.clock.monotonic()
@@ -135,6 +140,7 @@ export class UploadBlobs {
     const { landed } = upload.reservation
     const options = { system, path, bytesMax: file.sizeBytes, tooLarge: () => blobTooLong(file), landed }
     const prefixBytes = await this.#partBytes(upload, file)
+    upload.begun.add(file.digest)
     if (prefixBytes === 0) return PartWriter.begin(options)
     let failure: unknown
     try {
@@ -150,6 +156,7 @@ export class UploadBlobs {
   }
 
   async #partBytes(upload: OpenUpload, file: StagedFile): Promise<number> {
+    if (!upload.begun.has(file.digest)) return 0
     return (await this.#sizeOf(this.#parts.layout.part(upload.record.id, file.digest))) ?? 0
   }
 
@@ -161,6 +168,10 @@ export class UploadBlobs {
       throw error
     }
   }
+}
+
+function keyOf(upload: OpenUpload, file: StagedFile): string {
+  return `${upload.record.id} ${checkedDigest(file.digest)}`
 }
 
 export function incomplete(id: string, missing: readonly Digest[]): SupercargoError {

@@ -44,10 +44,10 @@ export class Uploads {
     const missing = await this.#blobs.lacking(record.id, namespace, files.values())
     const landedBytes = missing.reduce((bytes, digest) => bytes + (parts.get(digest) ?? 0), 0)
     const reservation = ledger.adopt(bytesOf(files, missing), landedBytes, namespace)
-    this.#open.set(
-      record.id,
-      new OpenUpload(record, isolatedNamespaces.has(namespace), reservation, missing, clock.monotonic()),
-    )
+    const isolated = isolatedNamespaces.has(namespace)
+    const upload = new OpenUpload(record, isolated, reservation, missing, clock.monotonic())
+    for (const digest of parts.keys()) upload.begun.add(digest)
+    this.#open.set(record.id, upload)
   }
 
   async progress(id: string, digest: Digest): ReturnType<Store['blobProgress']> {
@@ -56,7 +56,7 @@ export class Uploads {
     return upload === undefined || file === undefined ? undefined : this.#blobs.progress(upload, file)
   }
 
-  async writeBlob(id: string, digest: Digest): Promise<BlobWriter> {
+  async writeBlob(id: string, digest: Digest, onInterrupt?: (reason: SupercargoError) => void): Promise<BlobWriter> {
     const upload = this.#open.get(id)
     if (upload === undefined) throw unknownUpload(id)
     const file = upload.file(digest)
@@ -65,7 +65,7 @@ export class Uploads {
         hint: 'send the blobs that were answered as missing',
       })
     }
-    return this.#blobs.open(upload, file)
+    return this.#blobs.open(upload, file, onInterrupt)
   }
 
   async commit(id: string): Promise<ResourceRecord> {

@@ -78,6 +78,7 @@ export class WriteQueue {
     await this.#attempt(async () => {
       const fd = this.#openNow()
       await this.#system.fsync(fd)
+      this.#unsynced = 0
       if (mode !== undefined) this.#system.chmodNow(fd, mode)
     })
   }
@@ -85,7 +86,12 @@ export class WriteQueue {
   async close(): Promise<void> {
     const fd = this.#fd
     this.#fd = undefined
-    if (fd !== undefined) await this.#attempt(() => this.#system.close(fd))
+    if (fd === undefined) return
+    await this.#attempt(async () => {
+      // After a sync a close has nothing to wait for.
+      if (this.#unsynced === 0) this.#system.closeNow(fd)
+      else await this.#system.close(fd)
+    })
   }
 
   /** Drops what waits in memory; resolves when nothing more will be written. */

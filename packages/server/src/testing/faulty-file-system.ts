@@ -68,7 +68,7 @@ export class FaultyFileSystem {
         fails || this.#dead
           ? Object.assign(new Error(`${this.#errno}: injected at ${name}`), { code: this.#errno })
           : undefined
-      if (failure !== undefined && name !== 'close') {
+      if (failure !== undefined && name !== 'close' && name !== 'closeNow') {
         if (now) throw failure
         return Promise.reject(failure)
       }
@@ -76,7 +76,9 @@ export class FaultyFileSystem {
       if (name === 'openNow') this.#paths.set(result as number, target)
       if (name === 'open')
         void (result as Promise<number>).then((fd) => this.#paths.set(fd, target)).catch(() => undefined)
-      return failure === undefined ? result : Promise.resolve(result).then(() => Promise.reject(failure))
+      if (failure === undefined) return result
+      if (now) throw failure
+      return Promise.resolve(result).then(() => Promise.reject(failure))
     }
   }
 }

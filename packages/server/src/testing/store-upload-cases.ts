@@ -95,6 +95,26 @@ export function uploadCases(bench: StoreBench): void {
     expect(await isFetchable(bench.store, await bench.store.commit(upload.id))).toBe(true)
   })
 
+  it('who asks how far a blob has come ends its writer, and all that came is kept', async () => {
+    await bench.open()
+    const bytes = content(5_000_000)
+    const upload = await bench.store.create({ owners: [podOwner()], files: [fileOf('a', bytes)] })
+    const reasons: string[] = []
+    const older = await bench.store.writeBlob(upload.id, digest(bytes), ({ code }) => reasons.push(code))
+    for (let position = 0; position < 3_000_000; position += 65_536)
+      await older.write(bytes.subarray(position, Math.min(position + 65_536, 3_000_000)))
+    expect(await bench.store.blobProgress(upload.id, digest(bytes))).toMatchObject({ offset: 3_000_000 })
+    expect(reasons).toEqual(['superseded'])
+    await expectKind(Promise.resolve(older.write(bytes.subarray(0, 10))), 'interrupted', 'superseded')
+    await expectKind(older.suspend(), 'interrupted', 'superseded')
+    expect(await bench.store.blobProgress(upload.id, digest(bytes))).toMatchObject({ offset: 3_000_000 })
+    const newer = await bench.store.writeBlob(upload.id, digest(bytes))
+    expect(newer.offset).toBe(3_000_000)
+    await writeAll(newer, bytes.subarray(newer.offset))
+    await newer.commit()
+    expect(await isFetchable(bench.store, await bench.store.commit(upload.id))).toBe(true)
+  })
+
   it('many writers for one blob at once: one of them stores it, none stores it wrong', async () => {
     await bench.open()
     const bytes = content(2_500_000)

@@ -30,6 +30,7 @@ describe('Java properties', () => {
     ['a=\\t\\n\\r\\f\\q', { a: '\t\n\r\fq' }],
     ['a=\\u00fc\\u20AC', { a: 'ü€' }],
     ['\ufeffa=1', { a: '1' }],
+    ['a=b=c d', { a: 'b=c d' }],
   ])('%j', (text, expected) => {
     expect(parsed(text)).toEqual(expected)
   })
@@ -40,14 +41,15 @@ describe('Java properties', () => {
 })
 
 describe('references in properties', () => {
-  const resolved = (text: string, env: NodeJS.ProcessEnv = {}) =>
-    Object.fromEntries(substitute(parseProperties(text), env))
+  const resolved = (text: string, environment: Readonly<Record<string, string>> = {}) =>
+    Object.fromEntries(substitute(parseProperties(text), environment))
 
   it.each([
     [`a=\${env:HOST}/x`, { a: 'h/x' }],
     [`a=\${env:MISSING}`, { a: `\${env:MISSING}` }],
     [`a=\${system:java.home}`, { a: `\${system:java.home}` }],
     [`a=\${b}\nb=\${c}!\nc=1`, { a: '1!', b: '1!', c: '1' }],
+    [`a=x\${b}/\${env:HOST}/\${env:NONE}\nb=y`, { a: `xy/h/\${env:NONE}`, b: 'y' }],
     [`a=\${nothing}`, { a: `\${nothing}` }],
     [`a=$x {} \${}`, { a: `$x {} \${}` }],
   ])('%j', (text, expected) => {

@@ -1,5 +1,5 @@
-/** Java properties as `java.util.Properties.load` reads them, and the fork's `${…}` references. */
-import { SupercargoError } from '@supercargo/protocol'
+/** Java properties as `java.util.Properties.load` reads them, and the `${…}` references of Spark's configuration. */
+import { SupercargoError } from './errors.ts'
 
 const escapes: Readonly<Record<string, string>> = { t: '\t', n: '\n', r: '\r', f: '\f' }
 
@@ -17,10 +17,13 @@ export function parseProperties(text: string): Map<string, string> {
  * Replaces `${env:NAME}` and `${key}` (another property) in every value. What cannot be resolved stays as it is written;
  * a reference that leads back to itself is kind `invalid`.
  */
-export function substitute(properties: ReadonlyMap<string, string>, env: NodeJS.ProcessEnv): Map<string, string> {
+export function substitute(
+  properties: ReadonlyMap<string, string>,
+  environment: Readonly<Record<string, string | undefined>>,
+): Map<string, string> {
   const resolve = (value: string, open: readonly string[]): string =>
     value.replace(/\$\{(?:(\w+?):)?([^${}]+)\}/g, (whole, prefix: string | undefined, name: string) => {
-      const found = prefix === 'env' ? env[name] : prefix === undefined ? properties.get(name) : undefined
+      const found = prefix === 'env' ? environment[name] : prefix === undefined ? properties.get(name) : undefined
       if (found === undefined) return whole
       const reference = `${prefix ?? ''}:${name}`
       if (open.includes(reference)) {

@@ -1,10 +1,12 @@
 /** The word that was probably meant. */
 
-/** The candidate with the fewest edits, when it is close enough to be a slip. */
+/** The candidate with the fewest edits, when it is close enough to be a slip. Upper and lower case count as equal. */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
   let best: { candidate: string; distance: number } | undefined
+  const typed = word.toLowerCase()
   for (const candidate of candidates) {
-    const distance = candidate.startsWith(word) && word.length > 1 ? 0.5 : edits(word, candidate)
+    const known = candidate.toLowerCase()
+    const distance = known.startsWith(typed) && typed.length > 1 ? 0.5 : edits(typed, known)
     if (best === undefined || distance < best.distance) best = { candidate, distance }
   }
   return best !== undefined && best.distance <= Math.max(1, Math.floor(word.length / 3)) ? best.candidate : undefined
