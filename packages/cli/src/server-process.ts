@@ -2,8 +2,8 @@
 
 /**
  * Every 64 KiB of body is a buffer that V8 frees, and by default it does so with incremental marking and helper threads,
- * which cost more than the collection itself where the live heap is a few MiB. Measured per uploaded GiB, hash and
- * headers included: 2.0 CPU seconds by default, 1.5 with these. They cannot be changed in a running process (V8 ends it).
+ * which cost more than the collection itself where the live heap is a few MiB. Measured per uploaded GiB, the writes to
+ * the disk's cache left out: 2.0 CPU seconds by default, 1.5 with these. A running process cannot change them (V8 ends it).
  */
 const flags = ['--no-incremental-marking', '--single-threaded-gc', '--optimize-for-size', '--max-semi-space-size=1']
 
