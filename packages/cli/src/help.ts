@@ -1,6 +1,6 @@
 /** Help, from the tables. */
 import { type Command, commands } from './commands.ts'
-import { environmentName, type Option } from './options.ts'
+import type { Option } from './options.ts'
 
 const width = 80
 
@@ -50,10 +50,6 @@ export function explained(option: Option): string {
     ...(option.default === undefined ? [] : [`default: ${option.default}`]),
   ]
   return `${option.help}${notes.length === 0 ? '' : ` (${notes.join('; ')})`}`
-}
-
-export function environmentOf(options: readonly Option[]): string[] {
-  return options.map(environmentName)
 }
 
 export function wrap(text: string, columns: number, indent: string): string {

@@ -1,4 +1,5 @@
 /** The options, each written once: parsing, help, environment, completion and the manual all come from here. */
+import { defaultServer } from '@supercargo/protocol'
 
 export interface Option {
   /** Without dashes. Its environment variable is SUPERCARGO_ and this in capitals. */
@@ -16,7 +17,7 @@ export interface Option {
 export const server: Option = {
   name: 'server',
   value: 'URL',
-  default: 'http://127.0.0.1:10000',
+  default: defaultServer,
   help: 'the staging server; a path prefix is kept',
 }
 export const tokenFile: Option = {

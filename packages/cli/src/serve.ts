@@ -1,5 +1,4 @@
 /** `supercargo serve`: hands over to the staging server. */
-import { existsSync } from 'node:fs'
 import { type Config, createLog, loadConfig, printConfig, serve as runServer } from '@supercargo/server'
 import type { Run } from './invocation.ts'
 import { serveOptions } from './serve-options.ts'
@@ -25,14 +24,8 @@ async function runThroughHangUps(config: Config, signal: AbortSignal): Promise<v
     )
   process.on('SIGHUP', onHangUp)
   try {
-    await runServer(config, { signal, log, ...bundledCollector() })
+    await runServer(config, { signal, log })
   } finally {
     process.off('SIGHUP', onHangUp)
   }
-}
-
-/** In a bundle the collector's thread has its program one floor up; from source the server knows where it is. */
-function bundledCollector(): { readonly collectorUrl?: URL } {
-  const url = new URL('../worker.mjs', import.meta.url)
-  return import.meta.url.endsWith('.mjs') && existsSync(url) ? { collectorUrl: url } : {}
 }

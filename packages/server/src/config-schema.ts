@@ -1,5 +1,5 @@
 /** Everything that can be configured, with its default and what it means; strict, so that a typo is an error. */
-import { parseDuration, parseSize, SupercargoError } from '@supercargo/protocol'
+import { defaultPort, parseDuration, parseSize, SupercargoError } from '@supercargo/protocol'
 import { z } from 'zod'
 import { logLevels } from './log.ts'
 
@@ -54,7 +54,7 @@ export const configSchema = z.strictObject({
   listen: z
     .string()
     .regex(/^(\[[0-9A-Fa-f:.]+\]|[^:[\]]*):\d{1,5}$/, 'write host:port, [address]:port or :port')
-    .default('127.0.0.1:10000')
+    .default(`127.0.0.1:${defaultPort}`)
     .describe('Address and port; without a host, all addresses; port 0 takes a free one.'),
   publicUrl: url.optional().describe('Where submitters reach this server.'),
   podUrl: url.optional().describe('Where pods reach this server; capability URLs begin with it. Default: publicUrl.'),

@@ -20,8 +20,6 @@ export interface ServeOptions {
   readonly clock?: Clock
   /** Called when requests are answered, with the address that was really taken. */
   readonly onReady?: (address: ServerAddress) => void
-  /** Where the collector's thread has its program, when it is not beside its source: in a bundle. */
-  readonly collectorUrl?: URL
 }
 
 export interface ServerAddress {
@@ -42,7 +40,7 @@ export async function serve(config: Config, options: ServeOptions = {}): Promise
   try {
     const onEvent = (event: StoreEvent): void => collector?.notify(event)
     store = await createDiskStore({ directory: config.store.directory, limits: config.limits, clock, onEvent })
-    collector = composeCollector(config, store, log, clock, options.collectorUrl)
+    collector = composeCollector(config, store, log, clock)
     app = await composeApp(config, store, collector, log, clock, tls)
     const address = await listen(app, config)
     log.info({ ...address, directory: config.store.directory, kube: config.kube, auth: config.auth }, 'serving')
@@ -63,13 +61,7 @@ export async function serve(config: Config, options: ServeOptions = {}): Promise
   log.info('stopped')
 }
 
-function composeCollector(
-  config: Config,
-  store: DiskStore,
-  log: Log,
-  clock: Clock,
-  workerUrl: URL | undefined,
-): Collector {
+function composeCollector(config: Config, store: DiskStore, log: Log, clock: Clock): Collector {
   return startCollector({
     directory: config.store.directory,
     store,
@@ -79,7 +71,6 @@ function composeCollector(
     dryRun: config.collector.dryRun,
     clock,
     log: (level, message, fields) => log[level](fields, message),
-    ...(workerUrl === undefined ? {} : { workerUrl }),
   })
 }
 
