@@ -7,22 +7,20 @@
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import {
-  closeSync,
   cpSync,
   createReadStream,
   existsSync,
   mkdirSync,
   mkdtempSync,
-  openSync,
   readdirSync,
   rmSync,
   writeFileSync,
-  writeSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { nginxInstalled, startNginx } from './nginx.ts'
+import { PageCache } from './page-cache.ts'
 import { type Cost, cpuSeconds, resetRssPeak, rssPeakMib, run, runShell } from './process-meter.ts'
 import { registryInstalled, startRegistry } from './registry.ts'
 import { printTable, type Sample, summarise } from './report.ts'
@@ -43,6 +41,7 @@ const wanted = new RegExp(options.only)
 const repository = resolve(import.meta.dirname, '..', '..')
 const scratch = mkdtempSync(join(tmpdir(), 'supercargo-bench-'))
 const samples: Sample[] = []
+const pageCache = new PageCache(join(scratch, 'page-cache'))
 
 try {
   const dist = options.dist ?? join(scratch, 'dist')
@@ -59,6 +58,7 @@ try {
   if (options.json !== undefined)
     writeFileSync(options.json, `${JSON.stringify({ rounds, node: process.version, summary, samples }, null, 2)}\n`)
 } finally {
+  pageCache.close()
   rmSync(scratch, { recursive: true, force: true })
 }
 
@@ -194,7 +194,7 @@ async function measure(workload: Workload, dist: string): Promise<void> {
       for (const [name, contender] of shuffled(chosen)) {
         rmSync(target, { recursive: true, force: true })
         await prepare(name)
-        await settle(workload)
+        await settle()
         process.stderr.write(`\r${workload.name}, round ${round} of ${rounds}: ${name}${' '.repeat(40)}`)
         const sample = await contender()
         if (former !== undefined) await supercargo.release(server, former)
@@ -209,7 +209,7 @@ async function measure(workload: Workload, dist: string): Promise<void> {
     process.stderr.write(`\r${' '.repeat(100)}\r`)
     await Promise.all([server.stop(), nginx?.stop(), registry?.stop()])
     for (const each of readdirSync(scratch))
-      if (each !== 'dist') rmSync(join(scratch, each), { recursive: true, force: true })
+      if (each !== 'dist' && each !== 'page-cache') rmSync(join(scratch, each), { recursive: true, force: true })
   }
 }
 
@@ -278,19 +278,10 @@ async function sha256(file: string): Promise<string> {
   return hash.digest('hex')
 }
 
-/**
- * Lets the disk finish what an earlier contender left to it, and gives everybody the same memory: a virtual machine gets its
- * pages from the host at their first touch and returns those that were free for seconds, which costs whoever writes a file
- * next up to ten times the write itself. So as many pages as the workload needs are used and freed right before.
- */
-async function settle(workload: Workload): Promise<void> {
+/** Lets the disk finish what an earlier contender left to it, and gives everybody the same memory. */
+async function settle(): Promise<void> {
   await runShell('sync')
-  const path = join(scratch, 'pages')
-  const block = Buffer.alloc(1 << 20)
-  const file = openSync(path, 'w')
-  for (let bytes = 0; bytes < 2.5 * workload.files * workload.fileBytes; bytes += block.length) writeSync(file, block)
-  closeSync(file)
-  rmSync(path)
+  pageCache.fill()
 }
 
 function shuffled<T>(items: readonly T[]): T[] {

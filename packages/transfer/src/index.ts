@@ -1,5 +1,6 @@
 /** One byte stream from A to B: bounded, digested, timed, retried, published atomically. */
 export * from './address-policy.ts'
+export * from './body-garbage.ts'
 export * from './bundle.ts'
 export * from './clock.ts'
 export * from './concurrency.ts'

@@ -1,6 +1,7 @@
 /** The upload pump: a request's body into a function, chunk by chunk, with nothing in between. */
 import type { Readable } from 'node:stream'
 import { parseJson, SupercargoError } from '@supercargo/protocol'
+import { noteReceived } from '@supercargo/transfer'
 
 export interface ReceiveOptions {
   readonly signal: AbortSignal
@@ -36,6 +37,7 @@ export function receiveBody(
     }
     const take = (chunk: Buffer): void => {
       bytes += chunk.length
+      noteReceived(chunk.length)
       if (bytes > options.bytesMax) return settle(bodyTooLarge(options.bytesMax))
       let wait: Promise<void> | undefined
       try {
