@@ -1,6 +1,7 @@
-/** Test projects: unit tests sit beside their source, cross-package tests here, the architecture rules apart. */
+/** Test projects: unit tests sit beside their source, cross-package tests here, real services and the architecture rules apart. */
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
+import { servicesWanted } from './services/wanted.ts'
 
 export default defineConfig({
   root: fileURLToPath(new URL('..', import.meta.url)),
@@ -17,8 +18,7 @@ export default defineConfig({
     projects: [
       { extends: true, test: { name: 'unit', include: ['packages/*/src/**/*.test.ts'] } },
       { extends: true, test: { name: 'flows', include: ['test/{flows,faults}/**/*.test.ts'] } },
-      // Real services: built from their sources at first use, so they are asked for by name.
-      ...(process.env.SUPERCARGO_TEST_SERVICES === '1'
+      ...(servicesWanted() !== 'none'
         ? [
             {
               extends: true as const,
@@ -27,6 +27,10 @@ export default defineConfig({
                 include: ['test/services/**/*.test.ts'],
                 globalSetup: ['test/services/global-setup.ts'],
                 testTimeout: 300_000,
+                // The first to ask for a service waits until it is built.
+                hookTimeout: 45 * 60_000,
+                // A cluster and its JVMs take both cores: they come when the tests that watch the time are done.
+                sequence: { groupOrder: 1 },
               },
             },
           ]

@@ -58,6 +58,7 @@ export async function isCached(recipe: Pick<Recipe, 'name' | 'key'>): Promise<bo
 export async function fromCache(recipe: Recipe, progress: Progress): Promise<string> {
   const entry = entryPath(recipe)
   if (await isComplete(entry)) return entry
+  if (progress.cachedOnly === true) throw notProvisioned(recipe.name)
   await mkdir(cacheDirectory(), { recursive: true })
   const held = await lock(entry, progress.signal, () =>
     progress.say(`waiting for another run that makes ${recipe.name}`),
@@ -70,6 +71,12 @@ export async function fromCache(recipe: Recipe, progress: Progress): Promise<str
   } finally {
     await held.release()
   }
+}
+
+export function notProvisioned(name: string): SupercargoError {
+  return new SupercargoError('notFound', 'not-provisioned', `${name} is not in the cache ${cacheDirectory()}`, {
+    hint: 'npm run services -- provision gets and builds everything, once.',
+  })
 }
 
 async function build(recipe: Recipe, entry: string, progress: Progress): Promise<string> {

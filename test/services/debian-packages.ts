@@ -2,7 +2,7 @@
 import { mkdir, readdir, rm } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import { SupercargoError } from '@supercargo/protocol'
-import { fromCache } from './cache.ts'
+import { fromCache, notProvisioned } from './cache.ts'
 import { type CommandOptions, command, lastLines, tryCommand } from './command.ts'
 import type { Missing, Progress } from './service.ts'
 import { missingProgram } from './toolchain.ts'
@@ -30,7 +30,7 @@ export async function debianTree(
   diskBytes: number,
   progress: Progress,
 ): Promise<DebianTree> {
-  const closure = await needed(packages)
+  const closure = await needed(name, packages, progress)
   const directory = await fromCache(
     {
       name: `debian-${name}`,
@@ -73,10 +73,11 @@ async function download(closure: readonly string[], options: CommandOptions): Pr
  * `name=version` of each package that apt would install, those that are installed already among them when they were named; the lists
  * are fetched first when apt does not know a name.
  */
-async function needed(packages: readonly string[]): Promise<string[]> {
+async function needed(name: string, packages: readonly string[], progress: Progress): Promise<string[]> {
   const simulate = ['apt-get', 'install', '--simulate', '--reinstall', '--no-install-recommends', ...packages]
   const first = await tryCommand(simulate, { env: { LC_ALL: 'C' } })
-  if (first.exitCode !== 0) await command(['apt-get', '-q', 'update'])
+  if (first.exitCode !== 0 && progress.cachedOnly === true) throw notProvisioned(`debian-${name}`)
+  if (first.exitCode !== 0) await command(['apt-get', '-q', 'update'], { signal: progress.signal })
   const said = first.exitCode === 0 ? first.stdout : await command(simulate, { env: { LC_ALL: 'C' } })
   return [...said.matchAll(/^Inst (\S+) (?:\[\S+\] )?\((\S+)/gm)].map((match) => `${match[1]}=${match[2]}`).sort()
 }

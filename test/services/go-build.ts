@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fromCache } from './cache.ts'
 import { command } from './command.ts'
+import { goToolchain } from './go-toolchain.ts'
 import type { Progress } from './service.ts'
 import { findProgram } from './toolchain.ts'
 
@@ -38,11 +39,12 @@ export async function goBuild(recipe: GoRecipe, progress: Progress): Promise<str
       takes: recipe.takes,
       diskBytes: recipe.diskBytes,
       build: async (directory, { signal, logFile }) => {
+        const go = await goToolchain(progress)
         for (const program of recipe.programs) {
           const flags = ['-ldflags', `-s -w ${program.linkerFlags ?? ''}`, '-o', `${directory}/`]
-          await command([...kindly(), 'go', 'build', ...flags, ...program.packages], {
+          await command([...kindly(), go.program, 'build', ...flags, ...program.packages], {
             cwd: program.module,
-            env: { CGO_ENABLED: '0', GOWORK: 'off', GOFLAGS: '-mod=readonly -trimpath -buildvcs=false' },
+            env: { ...go.env, CGO_ENABLED: '0', GOWORK: 'off', GOFLAGS: '-mod=readonly -trimpath -buildvcs=false' },
             site: directory,
             signal,
             logFile,

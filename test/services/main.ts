@@ -1,6 +1,7 @@
-/** `npm run services -- up|down|status|doctor NAMES…`: a developer's own services, in one line. */
+/** `npm run services -- provision|up|down|status|doctor NAMES…`: a developer's own services, in one line. */
 import { styleText } from 'node:util'
 import { causeChain, SupercargoError, toSupercargoError, usageExitCode } from '@supercargo/protocol'
+import { isProvisioned } from './availability.ts'
 import { cacheDirectory } from './cache.ts'
 import { type ServiceName, serviceNamed, serviceNames } from './catalog.ts'
 import { ensureRunning, instancesOf, leftovers, shellRunDirectory, stopOrphans, stopRun } from './run.ts'
@@ -9,10 +10,13 @@ import { siteAlive, stopSite } from './site.ts'
 
 const usage = `Usage: npm run services -- COMMAND [NAME…] [--port=NAME.PORT=NUMBER]
 
-  up       get or build, start, and print what to export; eval "$(npm run -s services -- up nginx)"
-  down     stop the named services, or all
-  status   what runs, and where
-  doctor   what each service needs that this machine lacks
+  provision  get or build into the cache, and start nothing
+  up         get or build, start, and print what to export; eval "$(npm run -s services -- up nginx)"
+  down       stop
+  status     what runs, and where
+  doctor     what each service needs that this machine lacks, and what is built
+
+Without a name, all but up mean all services.
 
 Services: ${serviceNames.join(' ')}
 `
@@ -39,12 +43,28 @@ async function main(argv: readonly string[]): Promise<number> {
   const [verb, ...rest] = argv
   const ports = portOptions(rest)
   const names = rest.filter((each) => !each.startsWith('--')).map(serviceName)
+  if (verb === 'provision') return await provision(names.length > 0 ? names : serviceNames)
   if (verb === 'up' && names.length > 0) return await up(names, ports)
   if (verb === 'down') return await down(names)
   if (verb === 'status') return status()
   if (verb === 'doctor') return await doctor(names.length > 0 ? names : serviceNames)
   process.stderr.write(usage)
   return usageExitCode
+}
+
+/** What cannot be had does not keep the rest from being built. */
+async function provision(names: readonly ServiceName[]): Promise<number> {
+  const began = performance.now()
+  let lacking = 0
+  for (const name of names) {
+    const service = serviceNamed(name)
+    const missing = await service.missing()
+    for (const each of missing) progress.say(`${name}: ${each.what} is missing. ${each.install}`)
+    lacking += missing.length
+    if (missing.length === 0) await service.provision({ ...progress, say: (line) => progress.say(`${name}: ${line}`) })
+  }
+  progress.say(`done in ${Math.round((performance.now() - began) / 1000)} s`)
+  return lacking === 0 ? 0 : 1
 }
 
 async function up(names: readonly ServiceName[], ports: Readonly<Record<string, number>>): Promise<number> {
@@ -89,9 +109,8 @@ async function doctor(names: readonly ServiceName[]): Promise<number> {
   for (const name of names) {
     const missing = await serviceNamed(name).missing()
     lacking += missing.length
-    process.stdout.write(
-      `${name}: ${serviceNamed(name).summary}: ${missing.length === 0 ? 'can be had' : 'cannot be had'}\n`,
-    )
+    const state = missing.length > 0 ? 'cannot be had' : (await isProvisioned(name)) ? 'is here' : 'can be built'
+    process.stdout.write(`${name}: ${serviceNamed(name).summary}: ${state}\n`)
     for (const each of missing) process.stdout.write(`  ${each.what} is missing. ${each.install}\n`)
   }
   return lacking === 0 ? 0 : 1

@@ -31,11 +31,15 @@ export function reportLines(run: string): string[] {
       `  ${row.name.padEnd(width)}  ${row.versions.padEnd(versionWidth)}  provisioned ${row.provisionSeconds} s, started ${row.startSeconds} s`,
   )
   const absent = [...notes.values()].filter((each) => each.kind === 'left-out')
-  const left = absent.map((each) => `${each.name} (${each.missing.map((one) => one.install).join(' ')})`)
+  const left = Map.groupBy(absent, (each) => each.missing.map((one) => one.install).join(' '))
   return [
     ...(table.length > 0 ? ['Real in this run:', ...table] : []),
-    ...(left.length > 0 ? [`Left out: ${left.join('; ')}`] : []),
+    ...(left.size > 0 ? [`Left out: ${[...left].map(([why, each]) => `${names(each)} (${why})`).join('; ')}`] : []),
   ]
+}
+
+function names(noted: readonly Noted[]): string {
+  return noted.map((each) => each.name).join(', ')
 }
 
 function notesOf(run: string): Map<string, Noted> {

@@ -3,7 +3,8 @@ import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { SupercargoError } from '@supercargo/protocol'
 import { describe, inject, it } from 'vitest'
-import { type ServiceDetails, type ServiceName, serviceNamed } from './catalog.ts'
+import { reasonsAgainst } from './availability.ts'
+import type { ServiceDetails, ServiceName } from './catalog.ts'
 import { note } from './report.ts'
 import { ensureRunning, type Instance, leftovers, startInstance } from './run.ts'
 import type { Progress } from './service.ts'
@@ -47,7 +48,7 @@ export function describeWith(names: readonly ServiceName[], title: string, body:
   describe(title, async () => {
     const absent: ServiceName[] = []
     for (const name of names) {
-      const missing = await serviceNamed(name).missing()
+      const missing = await reasonsAgainst(name)
       if (missing.length === 0) continue
       absent.push(name)
       note(inject('servicesRun'), { name, kind: 'left-out', missing })

@@ -17,6 +17,8 @@ export interface Progress {
   /** One line for a person, at the start and the end of whatever takes long. */
   say(line: string): void
   readonly signal: AbortSignal
+  /** What is in the cache is used, nothing is fetched or built: what is not there rejects with the code `not-provisioned`. */
+  readonly cachedOnly?: boolean
 }
 
 /**

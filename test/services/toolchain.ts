@@ -6,8 +6,10 @@ import type { Missing } from './service.ts'
 
 const probeTimeoutMs = 20_000
 
-/** The oldest Go that can fetch the toolchain that a module asks for. */
-const goMinorMin = 21
+/** The oldest Go that gets the release that a module asks for by itself. */
+export const selfUpdatingGoMinor = 21
+/** The oldest Go that is known to fetch a newer one when it is told to. */
+const goMinorMin = 19
 /** Java releases that every version of Spark and Hadoop used here supports. */
 const javaMajors: readonly number[] = [17, 21]
 const pythonMinorMin = 10
@@ -21,11 +23,16 @@ export function findProgram(name: string, path = process.env.PATH ?? ''): string
 }
 
 export async function missingGo(): Promise<readonly Missing[]> {
-  const install = 'Install Go 1.26 or newer.'
-  const found = await version(['go', 'version'])
-  if (found === undefined) return [{ what: 'Go', install }]
-  const minor = Number(/go1\.(\d+)/.exec(found)?.[1] ?? 0)
+  const install = `Install Go 1.${goMinorMin} or newer (Debian: golang-go); it gets the release that builds.`
+  const minor = await goMinor()
+  if (minor === undefined) return [{ what: 'Go', install }]
   return minor < goMinorMin ? [{ what: `a newer Go than 1.${minor}`, install }] : []
+}
+
+/** 26 for Go 1.26.8; `undefined` without Go. */
+export async function goMinor(): Promise<number | undefined> {
+  const found = await version(['go', 'version'])
+  return found === undefined ? undefined : Number(/go1\.(\d+)/.exec(found)?.[1] ?? 0)
 }
 
 /** `JAVA_HOME` decides when it is set, as it does for Spark and Hadoop. */
