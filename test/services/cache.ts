@@ -1,6 +1,6 @@
 /** The cache of everything that was fetched or built: one directory per recipe, complete or absent, built by one process at a time. */
 import { createHash } from 'node:crypto'
-import { lstat, mkdir, mkdtemp, readdir, readFile, rename, rm, statfs, writeFile } from 'node:fs/promises'
+import { lstat, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, statfs, utimes, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { SupercargoError } from '@supercargo/protocol'
@@ -17,6 +17,8 @@ export interface Recipe {
   /** How long it takes from nothing, for people who wait. */
   readonly takes: string
   readonly diskBytes: number
+  /** Its key changes with every edit of the sources: entries that nobody has used for a while go when a new one is made. */
+  readonly followsSources?: boolean
   /** Builds into an empty directory. A failure leaves nothing. */
   build(directory: string, work: BuildWork): Promise<void>
 }
@@ -35,6 +37,7 @@ interface Marker {
 }
 
 const markerName = '.complete.json'
+const unusedMs = 2 * 3600_000
 
 /** `SUPERCARGO_TEST_CACHE`, or a folder of its own in the user's cache. */
 export function cacheDirectory(): string {
@@ -57,15 +60,16 @@ export async function isCached(recipe: Pick<Recipe, 'name' | 'key'>): Promise<bo
 /** The directory of the entry; builds it first when it is not there or not whole. */
 export async function fromCache(recipe: Recipe, progress: Progress): Promise<string> {
   const entry = entryPath(recipe)
-  if (await isComplete(entry)) return entry
+  if (await isComplete(entry)) return await used(entry)
   if (progress.cachedOnly === true) throw notProvisioned(recipe.name)
   await mkdir(cacheDirectory(), { recursive: true })
   const held = await lock(entry, progress.signal, () =>
     progress.say(`waiting for another run that makes ${recipe.name}`),
   )
   try {
-    if (await isComplete(entry)) return entry
+    if (await isComplete(entry)) return await used(entry)
     await clearAway(recipe, entry, progress)
+    if (recipe.followsSources === true) await dropUnused(recipe)
     await requireSpace(recipe)
     return await build(recipe, entry, progress)
   } finally {
@@ -113,6 +117,21 @@ async function clearAway(recipe: Recipe, entry: string, progress: Progress): Pro
     unmountBelow(path)
     await rm(path, { recursive: true, force: true })
   }
+}
+
+/** Another run may be reading an older entry at this moment, so those that were used lately stay. */
+async function dropUnused(recipe: Recipe): Promise<void> {
+  const entries = await readdir(cacheDirectory())
+  for (const name of entries.filter((each) => each.replace(/-[0-9a-f]{12}$/, '') === recipe.name)) {
+    const marker = await stat(join(cacheDirectory(), name, markerName)).catch(() => undefined)
+    if (marker === undefined || Date.now() - marker.mtimeMs > unusedMs)
+      await rm(join(cacheDirectory(), name), { recursive: true, force: true })
+  }
+}
+
+async function used(entry: string): Promise<string> {
+  await utimes(join(entry, markerName), new Date(), new Date())
+  return entry
 }
 
 function buildPrefix(recipe: Recipe): string {

@@ -73,7 +73,8 @@ function noteReal(run: string, instance: Instance): void {
   note(run, { name, kind: 'real', versions, provisionSeconds, startSeconds })
 }
 
-function progress(): Progress {
+/** What a long step of a test tells and hears. */
+export function progress(): Progress {
   return {
     signal: AbortSignal.timeout(provisionTimeoutMs),
     say: (line) => void process.stderr.write(`services: ${line}\n`),

@@ -2,7 +2,7 @@
 import { copyFile, mkdir, rm, symlink } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { fromCache } from '../cache.ts'
-import { command, tryCommand } from '../command.ts'
+import { command } from '../command.ts'
 import { type DebianTree, debianTree, missingApt } from '../debian-packages.ts'
 import { goBuild } from '../go-build.ts'
 import {
@@ -12,7 +12,8 @@ import {
   moduleFolder,
   provisionKubernetes,
 } from '../kubernetes/provision.ts'
-import { writeImage } from '../oci-layout.ts'
+import { copyLibraries } from '../linked-libraries.ts'
+import { writeImages } from '../oci-layout.ts'
 import type { Missing, Progress } from '../service.ts'
 import { missingGo, missingProgram, missingRoot } from '../toolchain.ts'
 
@@ -101,25 +102,16 @@ function smallImage(
         const root = join(directory, 'root')
         for (const folder of ['bin', 'tmp', 'etc', 'www']) await mkdir(join(root, folder), { recursive: true })
         await copyFile(program.from, join(root, program.to))
-        for (const library of await libraries(program.from)) {
-          await mkdir(join(root, dirname(library)), { recursive: true })
-          await copyFile(library, join(root, library))
-        }
+        await copyLibraries(program.from, root)
         if (basename(program.to) === 'busybox') await nameApplets(join(root, program.to))
         const layer = join(directory, 'layer.tar')
         await command(['tar', '--numeric-owner', '--owner=0', '--group=0', '-cf', layer, '-C', root, '.'], { signal })
-        await writeImage(directory, { name: image, layers: [layer], config: { entrypoint, env: ['PATH=/bin'] } })
+        await writeImages(directory, [{ name: image, layers: [layer], config: { entrypoint, env: ['PATH=/bin'] } }])
         for (const leftover of [root, layer]) await rm(leftover, { recursive: true })
       },
     },
     progress,
   )
-}
-
-/** The files that the linker would load; none for a static program, which it refuses. */
-async function libraries(program: string): Promise<string[]> {
-  const { stdout } = await tryCommand(['ldd', program])
-  return [...stdout.matchAll(/(?:=> )?(\/\S+) \(0x/g)].map((match) => match[1]!)
 }
 
 /** Each applet as a name of its own, so that a shell finds it. */

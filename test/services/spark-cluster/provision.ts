@@ -5,7 +5,7 @@ import { fromCache } from '../cache.ts'
 import { command } from '../command.ts'
 import { debianTree, missingApt } from '../debian-packages.ts'
 import { missingKubernetesNode, type NodeAssets, provisionKubernetesNode } from '../kubernetes-node/provision.ts'
-import { writeImage } from '../oci-layout.ts'
+import { writeImages } from '../oci-layout.ts'
 import type { Missing, Progress } from '../service.ts'
 import { missingSpark, provisionSpark, type Spark, type SparkAssets } from '../spark/provision.ts'
 import { missingProgram } from '../toolchain.ts'
@@ -134,20 +134,22 @@ async function sparkImage(spark: Spark, base: string, progress: Progress): Promi
         )
         const layer = join(directory, 'layer.tar')
         await command(['tar', '--numeric-owner', '-cf', layer, '-C', root, '.'], options)
-        await writeImage(directory, {
-          name: imageName(spark.version),
-          layers: [base, layer],
-          config: {
-            entrypoint: ['/opt/entrypoint.sh'],
-            env: [
-              'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
-              'SPARK_HOME=/opt/spark',
-              'LANG=C.UTF-8',
-            ],
-            user: `${sparkUser}`,
-            workingDirectory: '/opt/spark/work-dir',
+        await writeImages(directory, [
+          {
+            name: imageName(spark.version),
+            layers: [base, layer],
+            config: {
+              entrypoint: ['/opt/entrypoint.sh'],
+              env: [
+                'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+                'SPARK_HOME=/opt/spark',
+                'LANG=C.UTF-8',
+              ],
+              user: `${sparkUser}`,
+              workingDirectory: '/opt/spark/work-dir',
+            },
           },
-        })
+        ])
         for (const used of [root, layer]) await rm(used, { recursive: true })
       },
     },

@@ -1,0 +1,140 @@
+/** Our images on a real node: staged to a server behind a Service, localized in another pod, read by its main container. */
+import { createHash, randomBytes } from 'node:crypto'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { StagedResource } from '@supercargo/client'
+import { Secret } from '@supercargo/protocol'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import type { ServiceDetails } from '../catalog.ts'
+import { kubectl } from '../kubernetes/kubectl.ts'
+import { shellImage } from '../kubernetes-node/provision.ts'
+import { describeWith, progress, provisionTimeoutMs, running } from '../running.ts'
+import { until } from '../until.ts'
+import {
+  type DeployedServer,
+  dataFolder,
+  deployServer,
+  type LocalizingPod,
+  localizing,
+  restricted,
+} from './deployment.ts'
+import { importProductImages } from './product-images.ts'
+
+const namespace = 'cargo'
+/** Larger than every buffer on the way. */
+const bytes = randomBytes(9 * 1024 * 1024 + 7)
+
+describeWith(['kubernetes-node'], 'our images on a node', () => {
+  let cluster: ServiceDetails<'kubernetes-node'>
+  let server: DeployedServer
+  let staged: StagedResource
+  let folder: string | undefined
+
+  beforeAll(async () => {
+    cluster = await running('kubernetes-node')
+    await importProductImages(cluster.importCommand, progress())
+    server = await deployServer(cluster, namespace)
+    folder = await mkdtemp(join(tmpdir(), 'supercargo-node-'))
+    await mkdir(join(folder, 'spark-jars'))
+    await writeFile(join(folder, 'spark-jars', 'app.jar'), bytes)
+    await writeFile(join(folder, 'settings.txt'), 'the cargo\n')
+    const owner = { namespace, apiVersion: 'v1', kind: 'Pod', name: 'reader' }
+    staged = await server.client.stage({ owner, files: [{ path: folder }] })
+  }, provisionTimeoutMs)
+
+  afterAll(async () => {
+    if (folder !== undefined) await rm(folder, { recursive: true })
+    await server?.remove()
+  })
+
+  async function createPod(name: string, part: LocalizingPod, user: number): Promise<void> {
+    const script = `cd ${dataFolder} && cat settings.txt && sha256sum spark-jars/app.jar && find . -name .supercargo -prune -o -type f -print | sort`
+    const pod = {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name, namespace },
+      spec: {
+        restartPolicy: 'Never',
+        automountServiceAccountToken: false,
+        securityContext: { runAsUser: user },
+        initContainers: part.initContainers,
+        containers: [
+          {
+            name: 'main',
+            image: shellImage,
+            imagePullPolicy: 'Never',
+            command: ['sh', '-c', script],
+            securityContext: { ...restricted, runAsUser: 185 },
+            volumeMounts: [part.mount],
+          },
+        ],
+        volumes: part.volumes,
+      },
+    }
+    await kubectl(cluster, ['create', '-f', '-'], JSON.stringify(pod))
+  }
+
+  async function ended(name: string, phase: string): Promise<void> {
+    const wait = ['wait', `--for=jsonpath={.status.phase}=${phase}`, `pod/${name}`, '--timeout=60s']
+    await kubectl(cluster, [...wait, '--namespace', namespace]).catch(async (cause) => {
+      const described = await kubectl(cluster, ['describe', 'pod', name, '--namespace', namespace])
+      throw new Error(described, { cause })
+    })
+  }
+
+  it.each([
+    ['the user of the image', 65_532],
+    ['a user whom nobody knows', 1_000_650_000],
+  ])('bring staged files to a main container, localized by name as %s', async (_, user) => {
+    const name = `reader-${user}`
+    await createPod(name, await localizing(cluster, namespace, name, server.podUrl, staged), user)
+    await ended(name, 'Succeeded')
+    const hash = createHash('sha256').update(bytes).digest('hex')
+    expect(await kubectl(cluster, ['logs', name, '--namespace', namespace])).toBe(
+      `the cargo\n${hash}  spark-jars/app.jar\n./settings.txt\n./spark-jars/app.jar\n`,
+    )
+  })
+
+  it('say in the status of the pod why nothing was localized, with the exit code of the kind and without the secret', async () => {
+    const wrong = { resourceId: staged.resourceId, resourceSecret: Secret.mint() }
+    await createPod('refused', await localizing(cluster, namespace, 'refused', server.podUrl, wrong), 65_532)
+    await ended('refused', 'Failed')
+    const get = ['get', 'pod', 'refused', '--namespace', namespace, '-o']
+    const state = await kubectl(cluster, [...get, 'jsonpath={.status.initContainerStatuses[0].state.terminated}'])
+    const { exitCode, message } = JSON.parse(state) as { exitCode: number; message: string }
+    expect(exitCode).toBe(77)
+    expect(JSON.parse(message)).toMatchObject({ kind: 'denied', code: expect.stringMatching(/^[a-z-]+$/) })
+    expect(message).not.toContain(wrong.resourceSecret.reveal())
+  })
+
+  it('keep what was staged when the server is asked to stop, which it does in order, and starts again', async () => {
+    const ask = [...inServer('exec'), '--', '/usr/local/bin/node', '-e', "process.kill(1, 'SIGTERM')"]
+    await kubectl(cluster, ask)
+    const again = 'jsonpath={.items[0].status.containerStatuses[0]}'
+    const pods = ['get', 'pods', '--namespace', namespace, '--selector', 'app=supercargo', '-o', again]
+    const status = await until(
+      'the second start of the server',
+      async () => {
+        const found = JSON.parse(await kubectl(cluster, pods)) as ServerStatus
+        return found.restartCount === 1 && found.ready && found
+      },
+      { timeoutMs: 60_000 },
+    )
+    expect(status.lastState.terminated?.exitCode).toBe(0)
+    const { resourceId, resourceSecret: secret, files } = staged
+    expect((await server.client.manifest({ resourceId, secret })).files).toEqual(files)
+    const logs = [await kubectl(cluster, inServer('logs')), await kubectl(cluster, [...inServer('logs'), '--previous'])]
+    expect(logs.join('')).not.toContain(secret.reveal())
+  })
+})
+
+interface ServerStatus {
+  readonly restartCount: number
+  readonly ready: boolean
+  readonly lastState: { readonly terminated?: { readonly exitCode: number } }
+}
+
+function inServer(verb: string): string[] {
+  return [verb, '--namespace', namespace, 'deployment/supercargo']
+}
