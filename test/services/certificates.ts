@@ -1,4 +1,5 @@
 /** A certificate authority for one instance, by the openssl program; RSA, because clients on older Java read no other client key. */
+import { randomBytes } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { command } from './command.ts'
@@ -74,7 +75,9 @@ export async function issue(authority: Authority, subject: Subject): Promise<Key
     '-out',
     file('csr'),
   ])
-  const signing = ['-CA', authority.certFile, '-CAkey', authority.keyFile, '-CAcreateserial', '-sha256', '-days', days]
+  // A file that counts serial numbers would be written by several at a time.
+  const serial = ['-set_serial', `0x01${randomBytes(15).toString('hex')}`]
+  const signing = ['-CA', authority.certFile, '-CAkey', authority.keyFile, ...serial, '-sha256', '-days', days]
   await command([
     'openssl',
     'x509',

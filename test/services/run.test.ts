@@ -1,10 +1,11 @@
 /** An instance leaves nothing, whichever way it ends: a stop, a failed start, a killed owner, a second run beside it. */
 import { spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, inject, it, vi } from 'vitest'
+import { command, tryCommand } from './command.ts'
 import { requirePort } from './loopback.ts'
 import { instancesOf, leftovers, runsDirectory, startInstance, stopOrphans, stopRun } from './run.ts'
 import { describeWith, ownInstance, running } from './running.ts'
@@ -127,6 +128,26 @@ describeWith(['nginx'], 'a shared instance', () => {
     await expect(start).rejects.toMatchObject({ kind: 'conflict', code: 'port-taken' })
     expect(leftovers(root)).toEqual([])
     expect(existsSync(directory)).toBe(false)
+  })
+
+  it('says in a sentence that the disk is full, and leaves nothing', async (context) => {
+    const disk = join(root, 'disk')
+    mkdirSync(disk)
+    const mounted = await tryCommand(['mount', '-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', disk])
+    if (mounted.exitCode !== 0) return context.skip('a disk of its own cannot be mounted here')
+    try {
+      writeFileSync(join(disk, 'other'), Buffer.alloc(60 * 1024))
+      await expect(startInstance('nginx', join(disk, 'nginx'), progress)).rejects.toMatchObject({
+        kind: 'exhausted',
+        code: 'disk-full',
+        message: `the disk of ${join(disk, 'nginx')} is too full to start nginx`,
+        hint: expect.stringContaining('SUPERCARGO_TEST_CACHE'),
+      })
+      expect(leftovers(join(disk, 'nginx'))).toEqual([])
+      expect(existsSync(join(disk, 'nginx'))).toBe(false)
+    } finally {
+      await command(['umount', disk])
+    }
   })
 
   it('is one for all who ask, beside instances of their own', async () => {

@@ -160,11 +160,23 @@ async function startTwice(
       const details = await service.start(site, assets)
       progress.signal.throwIfAborted()
       return details
-    } catch (cause) {
+    } catch (error) {
       await stopSite(directory)
+      const cause = asDiskFull(error, service.name, directory)
       if (attempt === 2 || !SupercargoError.is(cause) || cause.code !== 'port-taken') throw cause
     }
   }
+}
+
+/** Whoever found the disk full, this process or a program: it is one sentence that says which disk. */
+function asDiskFull(error: unknown, name: string, directory: string): unknown {
+  const full =
+    (error as NodeJS.ErrnoException).code === 'ENOSPC' || (SupercargoError.is(error) && error.kind === 'exhausted')
+  if (!full) return error
+  return new SupercargoError('exhausted', 'disk-full', `the disk of ${directory} is too full to start ${name}`, {
+    cause: error,
+    hint: 'Free some space, or point SUPERCARGO_TEST_CACHE at a larger disk.',
+  })
 }
 
 function knownInstance<N extends ServiceName>(directory: string): Instance<ServiceDetails<N>> | undefined {

@@ -75,6 +75,15 @@ export function missingRoot(): readonly Missing[] {
   return process.getuid?.() === 0 ? [] : [{ what: 'root', install: 'Run it as root, on a machine that you can spare.' }]
 }
 
+/** Root inside a container often may not make a machine inside the machine. */
+export async function missingNamespaces(): Promise<readonly Missing[]> {
+  if (missingRoot().length > 0 || missingProgram('unshare', 'util-linux').length > 0) return []
+  const probe = ['unshare', '--net', '--mount', '--pid', '--ipc', '--cgroup', '--fork', 'true']
+  const { exitCode } = await tryCommand(probe, { timeoutMs: probeTimeoutMs })
+  const install = 'Run it outside of a container, or in one that is privileged.'
+  return exitCode === 0 ? [] : [{ what: 'the right to make namespaces', install }]
+}
+
 export function missingLinux(): readonly Missing[] {
   return process.platform === 'linux' ? [] : [{ what: 'Linux', install: 'Run the real services on Linux.' }]
 }

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { SupercargoError } from '@supercargo/protocol'
 import type { Site } from '../site.ts'
 
 export interface ControlGroups {
@@ -45,7 +46,8 @@ export async function makeControlGroups(site: Site): Promise<ControlGroups> {
   const roots = hierarchies.map(({ path }) => join(path, name))
   const machines = roots.map((root) => join(root, machine))
   site.undo(['sh', '-c', removal, 'sh', roots.join(' ')])
-  for (const { path } of hierarchies) {
+  for (const { path, type } of hierarchies) {
+    if (type === 'cgroup2') await passOnControllers(path)
     await makeGroup(path, join(path, name))
     await makeGroup(join(path, name), join(path, name, machine))
   }
@@ -60,6 +62,33 @@ export async function makeControlGroups(site: Site): Promise<ControlGroups> {
       ['umount', path],
       ['mount', '-t', type, ...(type === 'cgroup' ? ['-o', options] : []), 'cgroup', path],
     ]),
+  }
+}
+
+/**
+ * In the second version a group has the controllers that its parent passes on; below ours the runtime sees to that itself.
+ * They stay passed on when the instance stops, as on any machine that systemd runs: others may have come to use them.
+ */
+async function passOnControllers(group: string): Promise<void> {
+  const list = async (file: string): Promise<string[]> =>
+    (await readFile(join(group, file), 'utf8')).trim().split(' ').filter(Boolean)
+  const passed = await list('cgroup.subtree_control')
+  for (const controller of await list('cgroup.controllers')) {
+    if (passed.includes(controller)) continue
+    try {
+      await writeFile(join(group, 'cgroup.subtree_control'), `+${controller}`)
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code !== 'EBUSY') throw cause
+      throw new SupercargoError(
+        'unavailable',
+        'control-groups-taken',
+        `the control group ${group} cannot pass on ${controller}, since it holds processes itself`,
+        {
+          cause,
+          hint: 'Inside a container, move its processes into a group below first, or run the tests outside of it.',
+        },
+      )
+    }
   }
 }
 

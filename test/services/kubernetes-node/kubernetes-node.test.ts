@@ -81,6 +81,22 @@ describeWith(['kubernetes-node'], 'a node', () => {
     }
   })
 
+  it('kills what takes more memory than its limit, so that limits mean something', async () => {
+    const container = {
+      name: 'main',
+      image: shellImage,
+      imagePullPolicy: 'Never',
+      command: ['dd', 'if=/dev/zero', 'of=/dev/null', 'bs=300M', 'count=1'],
+      resources: { limits: { memory: '32Mi' } },
+    }
+    const metadata = { name: 'greedy' }
+    const pod = { apiVersion: 'v1', kind: 'Pod', metadata, spec: { restartPolicy: 'Never', containers: [container] } }
+    await kubectl(cluster!.details, ['create', '-f', '-'], JSON.stringify(pod))
+    await kubectl(cluster!.details, ['wait', '--for=jsonpath={.status.phase}=Failed', 'pod/greedy', '--timeout=60s'])
+    const reason = ['get', 'pod', 'greedy', '-o', 'jsonpath={.status.containerStatuses[0].state.terminated.reason}']
+    expect(await kubectl(cluster!.details, reason)).toBe('OOMKilled')
+  })
+
   it('localizes by an init container and shares what it wrote', async () => {
     const container = (name: string, script: string): unknown => ({
       name,

@@ -15,7 +15,7 @@ import {
 import { copyLibraries } from '../linked-libraries.ts'
 import { writeImages } from '../oci-layout.ts'
 import type { Missing, Progress } from '../service.ts'
-import { missingGo, missingProgram, missingRoot } from '../toolchain.ts'
+import { missingGo, missingNamespaces, missingProgram, missingRoot } from '../toolchain.ts'
 
 export interface NodeAssets {
   readonly controlPlane: ControlPlaneAssets
@@ -50,7 +50,14 @@ export async function missingKubernetesNode(): Promise<readonly Missing[]> {
     ...missingProgram('unshare', 'util-linux'),
     ...missingProgram('tar', 'tar'),
   ]
-  const all = [...missingRoot(), ...(await missingKubernetes()), ...(await missingGo()), ...missingApt(), ...programs]
+  const all = [
+    ...missingRoot(),
+    ...(await missingNamespaces()),
+    ...(await missingKubernetes()),
+    ...(await missingGo()),
+    ...missingApt(),
+    ...programs,
+  ]
   return all.filter((each, index) => all.findIndex((other) => other.what === each.what) === index)
 }
 
