@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { goToolchain } from './go-toolchain.ts'
 import { missingGo, missingJava, missingPython, missingRoot } from './toolchain.ts'
 
 let root = ''
@@ -58,6 +59,15 @@ describe('a machine', () => {
     expect(await missingGo()).toMatchObject([{ what: 'a newer Go than 1.15' }])
     only('go', 'go version go1.19.8 linux/amd64')
     expect(await missingGo()).toEqual([])
+  })
+
+  it('with Debian’s older Go builds with the release that it fetches, and with a newer one as it is', async () => {
+    const look = { signal: new AbortController().signal, say: () => undefined, cachedOnly: true }
+    vi.stubEnv('SUPERCARGO_TEST_CACHE', root)
+    only('go', 'go version go1.19.8 linux/amd64')
+    await expect(goToolchain(look)).rejects.toThrow(/^go1\.26\.\d+ is not in the cache/)
+    only('go', 'go version go1.21.0 linux/amd64')
+    expect(await goToolchain(look)).toEqual({ program: 'go', env: { GOTOOLCHAIN: 'auto' } })
   })
 
   it('without root is told so', () => {
