@@ -26,7 +26,7 @@ export default defineConfig({
                 name: 'services',
                 include: ['test/services/**/*.test.ts'],
                 globalSetup: ['test/services/global-setup.ts'],
-                testTimeout: 300_000,
+                testTimeout: 900_000,
                 // The first to ask for a service waits until it is built.
                 hookTimeout: 45 * 60_000,
                 // A cluster and its JVMs take both cores: they come when the tests that watch the time are done.

@@ -34,7 +34,7 @@ function runWithoutJava(ci: string): Promise<CommandResult> {
     CI: ci,
     NO_COLOR: '1',
   }
-  return tryCommand([process.execPath, vitest, ...args], { cwd: repository, env, timeoutMs: 60_000 })
+  return tryCommand([process.execPath, vitest, ...args], { cwd: repository, env, timeoutMs: 180_000 })
 }
 
 describe('a service that cannot be had', () => {

@@ -4,7 +4,7 @@ import { delimiter, dirname, join } from 'node:path'
 import { tryCommand } from './command.ts'
 import type { Missing } from './service.ts'
 
-const probeTimeoutMs = 20_000
+const probeTimeoutMs = 60_000
 
 /** The oldest Go that gets the release that a module asks for by itself. */
 export const selfUpdatingGoMinor = 21

@@ -31,7 +31,7 @@ describeWith(['hdfs-ha'], 'hdfs-ha', () => {
       const answer = await open(webUrl2, '/cargo.txt', superuser)
       return answer.status === 200 ? answer.text() : undefined
     }
-    expect(await until('the file on the other one', read, { timeoutMs: 60_000 })).toBe('kept')
+    expect(await until('the file on the other one', read, { timeoutMs: 180_000 })).toBe('kept')
     expect(await command([hdfsCommand, 'dfs', '-cat', `${url}/cargo.txt`])).toBe('kept')
   })
 })

@@ -17,7 +17,7 @@ export interface Realm {
 }
 
 const name = 'SUPERCARGO.TEST'
-const startTimeoutMs = 20_000
+const startTimeoutMs = 60_000
 
 export async function startRealm(site: Site, tree: DebianTree, principals: readonly string[]): Promise<Realm> {
   const directory = site.folder('realm')

@@ -23,7 +23,7 @@ export interface LocalizingPod {
 export const dataFolder = '/var/spark-data'
 const planFolder = '/etc/supercargo'
 const port = 10_000
-const readyTimeout = '60s'
+const readyTimeout = '180s'
 
 /** What restricted Pod Security asks for, and a root that nobody can write to. */
 export const restricted = {

@@ -76,7 +76,7 @@ describeWith(['kubernetes-node'], 'our images on a node', () => {
   }
 
   async function ended(name: string, phase: string): Promise<void> {
-    const wait = ['wait', `--for=jsonpath={.status.phase}=${phase}`, `pod/${name}`, '--timeout=60s']
+    const wait = ['wait', `--for=jsonpath={.status.phase}=${phase}`, `pod/${name}`, '--timeout=180s']
     await kubectl(cluster, [...wait, '--namespace', namespace]).catch(async (cause) => {
       const described = await kubectl(cluster, ['describe', 'pod', name, '--namespace', namespace])
       throw new Error(described, { cause })
@@ -119,7 +119,7 @@ describeWith(['kubernetes-node'], 'our images on a node', () => {
         const found = JSON.parse(await kubectl(cluster, pods)) as ServerStatus
         return found.restartCount === 1 && found.ready && found
       },
-      { timeoutMs: 60_000 },
+      { timeoutMs: 180_000 },
     )
     expect(status.lastState.terminated?.exitCode).toBe(0)
     const { resourceId, resourceSecret: secret, files } = staged

@@ -35,7 +35,7 @@ describeWith(['kubernetes-node'], 'a node', () => {
     }
     await kubectl(cluster!.details, ['create', '-f', '-'], JSON.stringify(pod))
     const ended = 'jsonpath={.status.containerStatuses[0].state.terminated}'
-    await kubectl(cluster!.details, ['wait', `--for=${ended}`, `pod/${name}`, '--timeout=60s'])
+    await kubectl(cluster!.details, ['wait', `--for=${ended}`, `pod/${name}`, '--timeout=180s'])
     return kubectl(cluster!.details, ['logs', name])
   }
 
@@ -62,7 +62,7 @@ describeWith(['kubernetes-node'], 'a node', () => {
       serve,
     ])
     await kubectl(cluster!.details, ['expose', 'pod', 'web', '--port=80', '--target-port=8080'])
-    await kubectl(cluster!.details, ['wait', '--for=condition=Ready', 'pod/web', '--timeout=60s'])
+    await kubectl(cluster!.details, ['wait', '--for=condition=Ready', 'pod/web', '--timeout=180s'])
     const script = `
       for try in $(seq 50); do timeout 2 wget -q -O - http://web && break; sleep 0.2; done
       timeout 5 wget -q -O - http://${cluster!.details.hostAddress}:${port} && echo
@@ -92,7 +92,7 @@ describeWith(['kubernetes-node'], 'a node', () => {
     const metadata = { name: 'greedy' }
     const pod = { apiVersion: 'v1', kind: 'Pod', metadata, spec: { restartPolicy: 'Never', containers: [container] } }
     await kubectl(cluster!.details, ['create', '-f', '-'], JSON.stringify(pod))
-    await kubectl(cluster!.details, ['wait', '--for=jsonpath={.status.phase}=Failed', 'pod/greedy', '--timeout=60s'])
+    await kubectl(cluster!.details, ['wait', '--for=jsonpath={.status.phase}=Failed', 'pod/greedy', '--timeout=180s'])
     const reason = ['get', 'pod', 'greedy', '-o', 'jsonpath={.status.containerStatuses[0].state.terminated.reason}']
     expect(await kubectl(cluster!.details, reason)).toBe('OOMKilled')
   })
@@ -127,7 +127,7 @@ describeWith(['kubernetes-node'], 'a node', () => {
       'wait',
       '--for=jsonpath={.status.phase}=Succeeded',
       'pod/localized',
-      '--timeout=60s',
+      '--timeout=180s',
     ])
     expect(await kubectl(cluster!.details, ['logs', 'localized'])).toBe('cargo\n')
   })

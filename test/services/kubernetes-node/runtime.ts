@@ -9,7 +9,7 @@ import type { Sandbox } from './sandbox.ts'
 /** Inside the sandbox `/run` is its own, and a socket's path must be short. */
 export const runtimeSocket = '/run/containerd/containerd.sock'
 
-const readyTimeoutMs = 30_000
+const readyTimeoutMs = 180_000
 const importTimeoutMs = 300_000
 
 export async function startRuntime(site: Site, sandbox: Sandbox, assets: NodeAssets): Promise<void> {

@@ -26,7 +26,7 @@ export interface Sandbox {
 }
 
 const networksMax = 200
-const startTimeoutMs = 10_000
+const startTimeoutMs = 60_000
 /** Where programs write whatever their configuration says: memory that goes with the sandbox. */
 const scratch: readonly string[] = ['/run', '/var/log', '/var/lib/cni']
 

@@ -20,7 +20,7 @@ export interface KubernetesNodeDetails extends KubernetesDetails {
 }
 
 const nodeName = 'node'
-const readyTimeoutMs = 60_000
+const readyTimeoutMs = 180_000
 const kubeletPort = 10250
 const dnsReadyPort = 8181
 

@@ -27,7 +27,7 @@ export interface ControlPlane {
 /** The first address of the range is the Service `kubernetes`. */
 const kubernetesServiceAddress = (range: string): string => range.replace(/\.0\/\d+$/, '.1')
 const issuer = 'https://kubernetes.default.svc.cluster.local'
-const readyTimeoutMs = 90_000
+const readyTimeoutMs = 180_000
 
 export async function startControlPlane(
   site: Site,

@@ -58,7 +58,7 @@ describeWith(['kubernetes'], 'a control plane', () => {
         const answer = await tryKubectl(cluster.details, ['get', 'serviceaccount', 'default', '--namespace', 'strict'])
         return answer.exitCode === 0
       },
-      { timeoutMs: 10_000 },
+      { timeoutMs: 60_000 },
     )
     const run = ['run', 'root', '--image=any', '--namespace', 'strict', '--restart=Never']
     expect((await tryKubectl(cluster.details, run)).stderr).toContain('violates PodSecurity "restricted:latest"')
@@ -76,6 +76,6 @@ describeWith(['kubernetes'], 'a control plane', () => {
     await kubectl(cluster.details, ['delete', 'configmap', 'owner'])
     const gone = async (): Promise<boolean> =>
       (await tryKubectl(cluster.details, ['get', 'configmap', 'owned'])).stderr.includes('NotFound')
-    await until('the collection of an owned object', gone, { timeoutMs: 30_000 })
+    await until('the collection of an owned object', gone, { timeoutMs: 120_000 })
   })
 })

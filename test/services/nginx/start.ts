@@ -13,7 +13,7 @@ export interface NginxDetails extends Record<string, string> {
   readonly documentRoot: string
 }
 
-const readyTimeoutMs = 20_000
+const readyTimeoutMs = 180_000
 
 export async function startNginx(site: Site, assets: NginxAssets): Promise<NginxDetails> {
   const [port, securePort] = [await site.port('http'), await site.port('https')]

@@ -8,8 +8,8 @@ import { type DebianTree, libraryFolder } from '../debian-packages.ts'
 import type { S3Details } from '../s3/start.ts'
 import type { Site } from '../site.ts'
 
-const readyTimeoutMs = 60_000
-const commandTimeoutMs = 30_000
+const readyTimeoutMs = 180_000
+const commandTimeoutMs = 120_000
 
 interface Ceph {
   readonly env: Readonly<Record<string, string>>

@@ -12,7 +12,7 @@ export interface S3Details extends Record<string, string> {
   readonly secretAccessKey: string
 }
 
-const readyTimeoutMs = 20_000
+const readyTimeoutMs = 180_000
 
 export async function startS3(site: Site, assets: S3Assets): Promise<S3Details> {
   const port = await site.port('http')

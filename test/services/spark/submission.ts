@@ -4,7 +4,7 @@ import { type CommandResult, tryCommand } from '../command.ts'
 import type { SparkLine } from './provision.ts'
 import type { SparkDetails } from './start.ts'
 
-const timeoutMs = 300_000
+const timeoutMs = 600_000
 
 export function sparkSubmit(
   spark: SparkDetails,
