@@ -1,8 +1,12 @@
-/** Answers kept for seconds, by key: bounded, and asked for once however many wait. Failures are never kept. */
+/** Answers kept for seconds, by key: bounded, as are the questions under way; asked once however many wait. Failures are never kept. */
+import { SupercargoError } from '@supercargo/protocol'
 import { abortReason } from './api-error.ts'
 
 export interface ShortCache<T> {
-  /** `ask` is shared by all who wait for the key: its signal aborts only when none of them waits any more. */
+  /**
+   * `ask` is shared by all who wait for the key: its signal aborts only when none of them waits any more. Kind `unavailable`,
+   * code `too-many-questions`, when too many others are asked already: who floods us must not flood the API server.
+   */
   get(key: string, ask: (shared: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T>
 }
 
@@ -11,7 +15,13 @@ export interface ShortCacheOptions<T> {
   readonly now: () => number
   readonly entriesMax: number
   readonly keptForMs: (value: T) => number
+  /** Questions under way at one time. */
+  readonly askingMax?: number
 }
+
+/** Far above what the connections to the API server can carry at a time, and what a deadline lets through. */
+const askingMaxDefault = 256
+const retryAfterMs = 1000
 
 interface Asking<T> {
   readonly answer: Promise<T>
@@ -19,7 +29,8 @@ interface Asking<T> {
   waiting: number
 }
 
-export function fromShortCache<T>({ now, entriesMax, keptForMs }: ShortCacheOptions<T>): ShortCache<T> {
+export function fromShortCache<T>(options: ShortCacheOptions<T>): ShortCache<T> {
+  const { now, entriesMax, keptForMs, askingMax = askingMaxDefault } = options
   const kept = new Map<string, { readonly value: T; readonly untilMs: number }>()
   const asked = new Map<string, Asking<T>>()
 
@@ -55,6 +66,7 @@ export function fromShortCache<T>({ now, entriesMax, keptForMs }: ShortCacheOpti
       const entry = kept.get(key)
       if (entry !== undefined && now() < entry.untilMs) return Promise.resolve(entry.value)
       if (signal.aborted) return Promise.reject(abortReason(signal))
+      if (!asked.has(key) && asked.size >= askingMax) return Promise.reject(tooManyQuestions(askingMax))
       const asking = asked.get(key) ?? begin(key, ask)
       asking.waiting++
       return new Promise((resolve, reject) => {
@@ -75,4 +87,9 @@ export function fromShortCache<T>({ now, entriesMax, keptForMs }: ShortCacheOpti
       })
     },
   }
+}
+
+function tooManyQuestions(askingMax: number): SupercargoError {
+  const says = `the cluster is being asked ${askingMax} questions already`
+  return new SupercargoError('unavailable', 'too-many-questions', says, { retryAfterMs })
 }

@@ -73,6 +73,34 @@ describe('access', () => {
     })
   })
 
+  it('asks for all namespaces where none is named', async () => {
+    const identity = await access.identify(good, signal())
+    server.rules.allows = (spec) => spec.resourceAttributes !== undefined && !('namespace' in spec.resourceAttributes)
+    await access.authorize(identity, 'list', undefined, signal())
+    await expect(access.authorize(identity, 'list', 'spark', signal())).rejects.toMatchObject({ status: 403 })
+  })
+
+  it('says in a refusal which verb on what in which namespace, and what an admin would type', async () => {
+    const identity = await access.identify(good, signal())
+    server.rules.allows = () => false
+    await expect(access.authorize(identity, 'create', 'etl', signal())).rejects.toMatchObject({
+      message: '"system:serviceaccount:spark:driver" may not create bundles.supercargo.io in namespace etl',
+      hint: expect.stringContaining(
+        'kubectl create rolebinding supercargo-stager --clusterrole=supercargo-stager --serviceaccount=spark:driver --namespace=etl',
+      ),
+    })
+    const person = { ...identity, username: 'oidc:ann@example.org', serviceAccount: undefined }
+    await expect(access.authorize(person, 'delete', undefined, signal())).rejects.toMatchObject({
+      message: expect.stringContaining('in all namespaces'),
+      hint: expect.stringMatching(
+        /kubectl create clusterrolebinding supercargo-admin --clusterrole=supercargo-admin --user=oidc:ann@example.org$/,
+      ),
+    })
+    const odd = { ...person, username: "x'; rm -rf ~\n" }
+    const refused = access.authorize(odd, 'get', 'etl', signal())
+    await expect(refused).rejects.toMatchObject({ hint: expect.stringContaining("--user='THE USER'") })
+  })
+
   it.each(noEvidence.filter(({ fault }) => 'answer' in fault || 'cutAfter' in fault || 'stall' in fault))(
     'is unavailable, never a yes or a no, when the API server answers: $name',
     async ({ fault }) => {

@@ -1,6 +1,6 @@
 /** Who sends this token, and may they: TokenReview with our own audience, then SubjectAccessReview on a virtual resource. */
 import { createHash } from 'node:crypto'
-import { type Secret, SupercargoError } from '@supercargo/protocol'
+import { printable, type Secret, SupercargoError } from '@supercargo/protocol'
 import { z } from 'zod'
 import type { ApiClient } from './api-client.ts'
 import { fromShortCache, type ShortCache } from './short-cache.ts'
@@ -25,8 +25,11 @@ export interface Access {
    * cannot be asked, whatever the reason. An answer is never a yes that nobody gave.
    */
   identify(token: Secret, signal: AbortSignal): Promise<Identity>
-  /** Resolves when they may. Kinds: `denied` with status 403, and `unavailable` as above. */
-  authorize(identity: Identity, verb: AccessVerb, namespace: string, signal: AbortSignal): Promise<void>
+  /**
+   * Resolves when they may, in the namespace or, without one, in all of them. Kinds: `denied` with status 403, and
+   * `unavailable` as above.
+   */
+  authorize(identity: Identity, verb: AccessVerb, namespace: string | undefined, signal: AbortSignal): Promise<void>
 }
 
 export interface AccessOptions {
@@ -42,6 +45,14 @@ export interface AccessOptions {
 
 /** DESIGN, operation: the right that uploads need. No definition of it exists; plain RBAC rules name it. */
 export const bundles = { group: 'supercargo.io', resource: 'bundles' }
+
+/** The ClusterRoles of deploy/base/rbac.yaml that carry these rights. */
+const roleOf: Readonly<Record<AccessVerb, string>> = {
+  create: 'supercargo-stager',
+  get: 'supercargo-admin',
+  list: 'supercargo-admin',
+  delete: 'supercargo-admin',
+}
 
 const defaults = { yesForMs: 10_000, noForMs: 1_000, deadlineMs: 10_000 }
 const tokenCharactersMax = 16_384
@@ -92,12 +103,13 @@ export function createAccess(client: ApiClient, options: AccessOptions): Access 
     },
     authorize: async (identity, verb, namespace, signal) => {
       const { username, uid, groups, extra } = identity
-      const key = digest(JSON.stringify([username, uid, groups, extra, verb, namespace]))
+      const key = digest(JSON.stringify([username, uid, groups, extra, verb, namespace ?? null]))
       const review = (shared: AbortSignal) => reviewAccess(reviewer, identity, verb, namespace, shared)
       if ((await permissions.get(key, review, signal)) === true) return
-      const says = `${username} may not ${verb} ${bundles.resource}.${bundles.group} in namespace ${namespace}`
+      const where = namespace === undefined ? 'all namespaces' : `namespace ${namespace}`
+      const says = `${printable(username)} may not ${verb} ${bundles.resource}.${bundles.group} in ${where}`
       throw new SupercargoError('denied', 'access-refused', says, {
-        hint: `bind a Role with the rule apiGroups [${bundles.group}], resources [${bundles.resource}], verbs [${verb}]`,
+        hint: `is the namespace right? An admin can allow it: ${bindCommand(identity, verb, namespace)}`,
       })
     },
   }
@@ -127,10 +139,10 @@ async function reviewAccess(
   reviewer: Reviewer,
   { username, uid, groups, extra }: Identity,
   verb: AccessVerb,
-  namespace: string,
+  namespace: string | undefined,
   signal: AbortSignal,
 ): Promise<true | undefined> {
-  const resourceAttributes = { namespace, verb, ...bundles }
+  const resourceAttributes = { ...(namespace === undefined ? {} : { namespace }), verb, ...bundles }
   const spec = { user: username, ...(uid === undefined ? {} : { uid }), groups, extra, resourceAttributes }
   const body = { apiVersion: 'authorization.k8s.io/v1', kind: 'SubjectAccessReview', spec }
   const path = '/apis/authorization.k8s.io/v1/subjectaccessreviews'
@@ -187,6 +199,20 @@ function identityOf(user: NonNullable<z.output<typeof tokenReviewSchema>['status
       ? undefined
       : { namespace: serviceAccount.namespace, name, uid: podUid }
   return { username, uid, groups, extra, serviceAccount, pod }
+}
+
+/** What an admin would type. A name that a shell would read otherwise stands in quotes. */
+function bindCommand({ username, serviceAccount }: Identity, verb: AccessVerb, namespace: string | undefined): string {
+  const role = roleOf[verb]
+  const subject =
+    serviceAccount !== undefined
+      ? `--serviceaccount=${serviceAccount.namespace}:${serviceAccount.name}`
+      : /^[\w.:@/-]+$/.test(username)
+        ? `--user=${username}`
+        : "--user='THE USER'"
+  const binding = namespace === undefined ? 'clusterrolebinding' : 'rolebinding'
+  const where = namespace === undefined ? '' : ` --namespace=${namespace}`
+  return `kubectl create ${binding} ${role} --clusterrole=${role} ${subject}${where}`
 }
 
 function digest(text: string): string {
