@@ -1,7 +1,7 @@
 /** From plans and manifests to concrete inputs with targets; every conflict that can be known is found here. No I/O. */
 import { createHash } from 'node:crypto'
 import { type Digest, printable, type StagedFile, SupercargoError } from '@supercargo/protocol'
-import { type Item, planDigest, type RootPlan } from './root-plan.ts'
+import { credentialFileOf, type Item, planDigest, type RootPlan } from './root-plan.ts'
 import type { SourceItem } from './sources/source.ts'
 
 /** One input of a root: a file at `to`, or an archive whose entries go below `to`. */
@@ -57,7 +57,8 @@ function itemInputs(item: Item, index: number, expanding: Expanding): Input[] {
   }
   const files = expanding.manifests.get(item.resource) ?? []
   return files.map((file) => {
-    const source: SourceItem = { kind: 'staged', resource: item.resource, secretFile: item.secretFile, path: file.path }
+    const { resource } = item
+    const source: SourceItem = { kind: 'staged', resource, secretFile: credentialFileOf(item), path: file.path }
     const to = item.to === '.' ? file.path : `${item.to}/${file.path}`
     return input(source, index, to, false, file.digest, file.sizeBytes, expanding)
   })

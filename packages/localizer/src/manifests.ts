@@ -1,6 +1,7 @@
 /** The manifests of the staged resources that the plans name: each once, side by side. */
 import { printable, type StagedFile } from '@supercargo/protocol'
 import { forEachLimited, withRetry } from '@supercargo/transfer'
+import { credentialFileOf } from './root-plan.ts'
 import type { Run } from './run.ts'
 import type { Root } from './survey.ts'
 
@@ -8,7 +9,7 @@ import type { Root } from './survey.ts'
 export async function readManifests(roots: readonly Root[], run: Run): Promise<Map<string, readonly StagedFile[]>> {
   const wanted = new Map<string, string>()
   for (const item of roots.flatMap((root) => root.plan.items)) {
-    if ('resource' in item && !wanted.has(item.resource)) wanted.set(item.resource, item.secretFile)
+    if ('resource' in item && !wanted.has(item.resource)) wanted.set(item.resource, credentialFileOf(item))
   }
   const manifests = new Map<string, readonly StagedFile[]>()
   if (wanted.size === 0) return manifests

@@ -7,6 +7,11 @@ export type FetchItem = UriItem & { readonly secretFile?: string }
 
 export type Item = ResourceItem | FetchItem
 
+/** The file with what opens a staged resource: its secret, or the pod's own token. */
+export function credentialFileOf(item: ResourceItem): string {
+  return 'tokenFile' in item ? item.tokenFile : item.secretFile
+}
+
 /** A plan of version 1, or one of the two roots of the fork's properties. Every plan is one as it is. */
 export type RootPlan = Omit<Plan, 'items'> & { readonly items: readonly Item[] }
 

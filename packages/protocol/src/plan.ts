@@ -21,6 +21,11 @@ export const resourceItemSchema = z.strictObject({
   to: targetSchema.default('.'),
 })
 
+/** The same without a secret: the token of the pod itself, in a projected volume with the server's audience. */
+export const ownResourceItemSchema = resourceItemSchema
+  .omit({ secretFile: true })
+  .extend({ tokenFile: absolutePathSchema })
+
 /** One file from any source, at `to`; with `unpack`, the archive's entries below `to`. */
 export const uriItemSchema = z.strictObject({
   uri: z.string().min(1),
@@ -30,8 +35,8 @@ export const uriItemSchema = z.strictObject({
   unpack: z.boolean().default(false),
 })
 
-export const planItemSchema = z.union([resourceItemSchema, uriItemSchema], {
-  error: 'an item is {resource, secretFile, to} or {uri, to, digest?, sizeBytes?, unpack?}',
+export const planItemSchema = z.union([resourceItemSchema, ownResourceItemSchema, uriItemSchema], {
+  error: 'an item is {resource, secretFile, to}, {resource, tokenFile, to} or {uri, to, digest?, sizeBytes?, unpack?}',
 })
 
 export const limitsSchema = z.strictObject({
@@ -83,6 +88,6 @@ export const planSchema = z.strictObject({
 
 export type Plan = z.infer<typeof planSchema>
 export type PlanItem = z.infer<typeof planItemSchema>
-export type ResourceItem = z.infer<typeof resourceItemSchema>
+export type ResourceItem = z.infer<typeof resourceItemSchema> | z.infer<typeof ownResourceItemSchema>
 export type UriItem = z.infer<typeof uriItemSchema>
 export type PlanLimits = z.infer<typeof limitsSchema>

@@ -2,7 +2,10 @@
 import type { Readable } from 'node:stream'
 import type { Digest } from '@supercargo/protocol'
 
-/** One thing to read: a URI as the plan writes it (without its fragment), or a file of a staged resource. */
+/**
+ * One thing to read: a URI as the plan writes it (without its fragment), or a file of a staged resource. Its `secretFile` holds
+ * what opens it, sent as a bearer token: the resource's secret, or the token of the pod.
+ */
 export type SourceItem =
   | { readonly kind: 'uri'; readonly uri: string; readonly secretFile?: string | undefined }
   | { readonly kind: 'staged'; readonly resource: string; readonly secretFile: string; readonly path: string }

@@ -1,11 +1,12 @@
 /** The staged source: the contract, over the routes of the staging server, and secrets that are exchanged on disk. */
+import { writeFileSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { type ScriptedServer, scriptedServer, serve } from '../testing/scripted-server.ts'
 import { describeSource, read } from '../testing/source-contract.ts'
-import { bytesOf, sha256 } from '../testing/workbench.ts'
+import { bytesOf, sha256, workbench } from '../testing/workbench.ts'
 import { Redactor } from './secret-text.ts'
 import type { SourceItem } from './source.ts'
 import { createStagedSource } from './staged.ts'
@@ -94,6 +95,32 @@ describe('the secret of a resource', () => {
       message: expect.stringContaining(staged.secretFile),
     })
     expect(staged.server.requests.length).toBe(1)
+  })
+
+  it('may be the token of the pod, which is renewed on disk while files come', async () => {
+    await using staged = await stage()
+    const bench = await workbench()
+    const bytes = { a: bytesOf(700_000), b: bytesOf(700_000, 2) }
+    const script = staged.server.script
+    for (const [name, content] of Object.entries(bytes)) staged.contents.set(name, content)
+    staged.server.script = (request, response, count) => {
+      if (request.url!.startsWith(prefix)) return script(request, response, count)
+      const files = Object.entries(bytes).map(([path, { length: sizeBytes }]) => ({
+        path,
+        sizeBytes,
+        digest: sha256(bytes[path as 'a' | 'b']),
+      }))
+      const manifest = { resourceId: resource, owner: [], createdAt: new Date(0).toISOString(), files }
+      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(manifest), () => {
+        // As the kubelet does: the old one is refused from here on.
+        staged.secret = 'head.second.sign'
+        writeFileSync(staged.secretFile, staged.secret)
+      })
+    }
+    const more = { staging: { url: staged.server.origin }, limits: { concurrencyMax: 1 } }
+    await bench.run([{ resource, tokenFile: staged.secretFile }], more)
+    expect(Object.keys(await bench.files())).toEqual(['a', 'b'])
+    await bench[Symbol.asyncDispose]()
   })
 
   it('goes to nobody else by a redirect', async () => {

@@ -73,11 +73,11 @@ function stagedItem(item: SourceItem): Extract<SourceItem, { kind: 'staged' }> {
 
 /** The server does not tell a wrong secret from an unknown resource, so neither can this. */
 function refused(error: SupercargoError, file: string): SupercargoError {
-  return new SupercargoError('denied', error.code, `${error.message} (with the secret of ${file})`, {
+  return new SupercargoError('denied', error.code, `${error.message} (with what is in ${file})`, {
     cause: error.cause,
     status: error.status,
     context: error.context,
-    hint: error.hint ?? 'the secret is not of this resource, or the resource was released or collected',
+    hint: error.hint ?? 'it does not open this resource, or the resource was released or collected',
   })
 }
 
