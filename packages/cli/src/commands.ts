@@ -69,6 +69,7 @@ export const commands: readonly Command[] = [
     examples: [
       'supercargo stage app.jar lib/ -n spark --owner Pod/driver --secret-file ./secret',
       'supercargo stage spark-jars=lib/ spark-files/log4j2.properties=conf/log4j2.properties -n spark',
+      'supercargo stage app.jar -n spark --token-file <(kubectl create token ci -n spark --audience supercargo)',
     ],
     onStop: 'dropping the unfinished upload',
   },
@@ -81,6 +82,7 @@ export const commands: readonly Command[] = [
     options: [{ name: 'to', value: 'DIRECTORY', help: 'where the files appear' }, secretFile, ...connectionOptions],
     details: [
       'PATH is a file or a folder of the resource; without one, everything is fetched. Files that are there already with the same bytes are left alone. A transfer that was cut goes on where it stopped, also in a later run.',
+      'Without --secret-file, the token of --token-file must be that of a pod to which the resource belongs.',
     ],
     examples: ['supercargo fetch ID --to ./jars --secret-file ./secret'],
     onStop: 'what has come of unfinished files stays for the next run',

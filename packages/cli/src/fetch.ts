@@ -1,18 +1,15 @@
 /** `supercargo fetch`: the bytes of a resource below a directory. */
 import { formatBytes, formatDuration } from '@supercargo/protocol'
-import { withClient } from './connect.ts'
+import { resourceSecret, withClient } from './connect.ts'
 import type { Run } from './invocation.ts'
 import { ProgressLine } from './progress.ts'
-import { readSecret } from './read-secret.ts'
 import { usageError } from './settings.ts'
 
 export const fetch: Run = async ({ positionals, settings, io }) => {
   const [resourceId, ...paths] = positionals
   const to = settings.text('to')
-  const secretFile = settings.text('secret-file')
   if (to === undefined) throw usageError('fetch needs a directory', 'name it with --to')
-  if (secretFile === undefined) throw usageError('a resource opens with its secret', 'name its file with --secret-file')
-  const secret = await readSecret(secretFile)
+  const secret = await resourceSecret(settings)
   const progress = new ProgressLine(io, settings.on('quiet'))
   try {
     const { files, fetchedBytes } = await withClient(

@@ -56,6 +56,9 @@ describe('help', () => {
       Files that are there already with the same bytes are left alone. A transfer that
       was cut goes on where it stopped, also in a later run.
 
+      Without --secret-file, the token of --token-file must be that of a pod to which
+      the resource belongs.
+
       Options:
             --to DIRECTORY        where the files appear
             --secret-file FILE    the file that holds the resource's secret

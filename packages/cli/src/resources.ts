@@ -17,17 +17,18 @@ export const listResources: Run = async ({ settings, io }) => {
   })
   if (settings.on('json')) io.stdout(`${JSON.stringify({ resources })}\n`)
   else if (resources.length > 0) {
-    const header = ['ID', 'OWNER', 'STATE', 'FILES', 'SIZE', 'AGE', 'REASON']
+    const header = ['ID', 'OWNER', 'BY', 'STATE', 'FILES', 'SIZE', 'AGE', 'REASON']
     const rows = resources.map((row) => [
       row.resourceId,
       row.owner.map(describeOwner).join('; '),
+      row.principal ?? '-',
       row.state,
       String(row.files),
       formatBytes(row.sizeBytes),
       ageOf(row.createdAt, io.clock.now()),
       row.reason,
     ])
-    io.stdout(table(header, rows, [3, 4, 5]))
+    io.stdout(table(header, rows, [4, 5, 6]))
   } else if (!settings.on('quiet')) io.stderr('nothing is staged\n')
   return 0
 }

@@ -1,6 +1,7 @@
 /** `supercargo serve`: hands over to the staging server. */
 import { type Config, createLog, loadConfig, printConfig, serve as runServer } from '@supercargo/server'
 import type { Run } from './invocation.ts'
+import type { Io } from './io.ts'
 import { serveOptions } from './serve-options.ts'
 
 export const serve: Run = async ({ settings, io }) => {
@@ -11,12 +12,12 @@ export const serve: Run = async ({ settings, io }) => {
   )
   const config = await loadConfig({ flags, environment: io.env })
   if (settings.on('print-config')) io.stdout(printConfig(config))
-  else await runThroughHangUps(config, io.signal)
+  else await runThroughHangUps(config, io)
   return 0
 }
 
 /** By default SIGHUP ends a process at once, bytes on the way or not; from a server it is meant as "read your settings again". */
-async function runThroughHangUps(config: Config, signal: AbortSignal): Promise<void> {
+async function runThroughHangUps(config: Config, { signal, env: environment }: Io): Promise<void> {
   const log = createLog({ level: config.logLevel })
   const onHangUp = (): void =>
     log.warn(
@@ -24,7 +25,7 @@ async function runThroughHangUps(config: Config, signal: AbortSignal): Promise<v
     )
   process.on('SIGHUP', onHangUp)
   try {
-    await runServer(config, { signal, log })
+    await runServer(config, { signal, log, environment })
   } finally {
     process.off('SIGHUP', onHangUp)
   }

@@ -5,7 +5,8 @@ import type { Connection } from './connection.ts'
 
 export interface OpenFileRequest {
   readonly resourceId: string
-  readonly secret: Secret
+  /** Without it the client's token is shown. */
+  readonly secret?: Secret | undefined
   readonly path: string
   /** Bytes that are there already. */
   readonly offset: number
@@ -16,7 +17,7 @@ export interface OpenFileRequest {
 
 export interface OpenBundleRequest {
   readonly resourceId: string
-  readonly secret: Secret
+  readonly secret?: Secret | undefined
   /** Only files of at most this size. */
   readonly sizeBytesMax?: number | undefined
   readonly signal?: AbortSignal | undefined

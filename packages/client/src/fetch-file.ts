@@ -10,7 +10,7 @@ import type { ProgressMeter } from './progress.ts'
 export interface FetchFlow {
   readonly connection: Connection
   readonly resourceId: string
-  readonly secret: Secret
+  readonly secret: Secret | undefined
   readonly signal: AbortSignal | undefined
   readonly retry: RetryOptions
   readonly target: FetchTarget

@@ -19,7 +19,8 @@ import { type OnProgress, ProgressMeter } from './progress.ts'
 
 export interface FetchRequest {
   readonly resourceId: string
-  readonly secret: Secret
+  /** Without it the client's token is shown: that of a pod to which the resource belongs. */
+  readonly secret?: Secret | undefined
   /** Files, or folders with all that is in them. Default: everything. */
   readonly paths?: readonly string[] | undefined
   /** The directory below which the files appear. It is made if need be. */

@@ -102,6 +102,8 @@ export type Explanation = z.infer<typeof explanationSchema>
 export const listingRowSchema = z.object({
   resourceId: resourceIdSchema,
   owner: z.array(z.custom<Owner>()),
+  /** Who staged it, as the cluster calls them; null where nobody was asked. */
+  principal: z.string().nullable().default(null),
   state: z.enum(resourceStates),
   reason: z.string(),
   files: z.int(),

@@ -68,10 +68,20 @@ export const configSchema = z.strictObject({
     .enum(['none', 'auto'])
     .default('none')
     .describe('Where owners are looked up. This build has "none": nothing is collected for its owner\'s absence.'),
+  kubeconfig: path.optional().describe('This kubeconfig, and not the cluster of the pod.'),
+  context: z.string().min(1).optional().describe('This context of the kubeconfig, and not its current one.'),
   auth: z
     .enum(['none', 'kubernetes'])
     .default('none')
-    .describe('Who may stage. This build has "none": everybody who reaches the port.'),
+    .describe('Who may stage: with none everybody who reaches the port, else who the cluster knows and allows.'),
+  authAudience: z
+    .string()
+    .min(1)
+    .default('supercargo')
+    .describe("What tokens must be meant for. Never the API server's own audience."),
+  allowAnonymousV0: flag
+    .default(false)
+    .describe('Beside auth "kubernetes": takes uploads of the 2017 wire, which carry no token.'),
   allowAnonymous: flag.default(false).describe('Needed for auth "none" on an address that others can reach.'),
   tls: z
     .strictObject({

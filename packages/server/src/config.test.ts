@@ -104,16 +104,14 @@ describe('the configuration', () => {
     )
   })
 
-  it.each([
-    [{ kube: 'auto' }],
-    [{ auth: 'kubernetes' }],
-    [{ store: { url: 's3://bucket/prefix' } }],
-    [{ store: { url: 'hdfs://ns/path' } }],
-  ])('says of %o that this build does not have it', (more) => {
-    expect(() => checkConfig({ store, ...more })).toThrow(
-      expect.objectContaining({ kind: 'invalid', code: 'not-in-this-build' }),
-    )
-  })
+  it.each([[{ kube: 'auto' }], [{ store: { url: 's3://bucket/prefix' } }], [{ store: { url: 'hdfs://ns/path' } }]])(
+    'says of %o that this build does not have it',
+    (more) => {
+      expect(() => checkConfig({ store, ...more })).toThrow(
+        expect.objectContaining({ kind: 'invalid', code: 'not-in-this-build' }),
+      )
+    },
+  )
 
   it.each([
     ['0.0.0.0:1', false],
@@ -129,6 +127,16 @@ describe('the configuration', () => {
     if (fine) expect(check().listen).toBe(listen)
     else expect(check).toThrow(expect.objectContaining({ code: 'anonymous-beyond-loopback' }))
     expect(checkConfig({ store, listen, allowAnonymous: true }).listen).toBe(listen)
+  })
+
+  it('with authorisation by the cluster is fine on any address', () => {
+    expect(checkConfig({ store, listen: ':1', auth: 'kubernetes' })).toMatchObject({
+      authAudience: 'supercargo',
+      allowAnonymousV0: false,
+    })
+    expect(() => checkConfig({ store, auth: 'kubernetes', authAudience: '' })).toThrow(
+      expect.objectContaining({ code: 'bad-config' }),
+    )
   })
 
   it('can be printed and read back; the private key is [file]', async () => {
@@ -164,6 +172,7 @@ describe('the configuration', () => {
       environment: 'SUPERCARGO_STORE',
     })
     expect(settings.filter((setting) => setting.isSwitch).map((setting) => setting.flag)).toEqual([
+      '--allow-anonymous-v0',
       '--allow-anonymous',
       '--collector-dry-run',
     ])

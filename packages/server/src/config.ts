@@ -32,21 +32,19 @@ export function checkConfig(input: unknown, what = 'the configuration'): Config 
   const config = parseWith(configSchema, input, what, 'bad-config')
   if (config.store.url !== undefined) throw absent('store.url', 'no object store', 'use store.directory')
   if (config.kube === 'auto') throw absent('kube: auto', 'no cluster lookup', 'use kube: none')
-  if (config.auth === 'kubernetes')
-    throw absent('auth: kubernetes', 'no Kubernetes authorisation', 'use auth: none behind something that authorises')
   const { directory } = config.store
   if (directory === undefined) {
     throw new SupercargoError('invalid', 'no-store', 'no store is configured', {
       hint: 'say --store DIRECTORY, or store.directory in the file',
     })
   }
-  if (!config.allowAnonymous && !isLoopback(splitListen(config.listen).host)) {
+  if (config.auth === 'none' && !config.allowAnonymous && !isLoopback(splitListen(config.listen).host)) {
     throw new SupercargoError(
       'invalid',
       'anonymous-beyond-loopback',
       `with auth none, everybody who reaches ${config.listen} may stage`,
       {
-        hint: 'listen on 127.0.0.1, or say --allow-anonymous if that is meant',
+        hint: 'listen on 127.0.0.1, ask for tokens with --auth kubernetes, or say --allow-anonymous if that is meant',
       },
     )
   }

@@ -3,6 +3,8 @@ import type { Server as TlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { SupercargoError } from '@supercargo/protocol'
 import { type Clock, isErrno, systemClock } from '@supercargo/transfer'
+import type { Authorizer } from './auth/authorizer.ts'
+import { composeAuthorizer } from './auth/compose-authorizer.ts'
 import { type Collector, startCollector } from './collector/collector.ts'
 import type { Config } from './config-schema.ts'
 import { drainApp } from './drain.ts'
@@ -18,6 +20,8 @@ export interface ServeOptions {
   readonly signal?: AbortSignal
   readonly log?: Log
   readonly clock?: Clock
+  /** Says where the cluster is, as for kubectl. */
+  readonly environment?: Readonly<Record<string, string | undefined>>
   /** Called when requests are answered, with the address that was really taken. */
   readonly onReady?: (address: ServerAddress) => void
 }
@@ -34,14 +38,16 @@ export async function serve(config: Config, options: ServeOptions = {}): Promise
   const clock = options.clock ?? systemClock
   const tls = config.tls === undefined ? undefined : await readTls(config.tls)
   const background = new AbortController()
+  let authorizer: Authorizer | undefined
   let collector: Collector | undefined
   let store: DiskStore | undefined
   let app: App | undefined
   try {
+    authorizer = await composeAuthorizer(config, options.environment ?? process.env)
     const onEvent = (event: StoreEvent): void => collector?.notify(event)
     store = await createDiskStore({ directory: config.store.directory, limits: config.limits, clock, onEvent })
     collector = composeCollector(config, store, log, clock)
-    app = await composeApp(config, store, collector, log, clock, tls)
+    app = await composeApp(config, store, collector, authorizer, log, clock, tls)
     const address = await listen(app, config)
     log.info({ ...address, directory: config.store.directory, kube: config.kube, auth: config.auth }, 'serving')
     options.onReady?.(address)
@@ -55,6 +61,7 @@ export async function serve(config: Config, options: ServeOptions = {}): Promise
   } finally {
     background.abort()
     await app?.close()
+    await authorizer?.close()
     await collector?.close()
     await store?.close()
   }
@@ -78,6 +85,7 @@ function composeApp(
   config: Config,
   store: DiskStore,
   collector: Collector,
+  authorizer: Authorizer | undefined,
   log: Log,
   clock: Clock,
   tls: TlsMaterial | undefined,
@@ -85,6 +93,7 @@ function composeApp(
   return buildApp({
     store,
     collector,
+    authorizer,
     limits: config.limits,
     clock,
     log,

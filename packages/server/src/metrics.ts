@@ -31,10 +31,15 @@ export interface SweepFigures {
   readonly paused: boolean
 }
 
+/** What was asked of somebody who wants in. */
+export type AuthQuestion = 'secret' | 'capability' | 'token' | 'right' | 'pod'
+
 export interface Metrics {
   requestFinished(request: FinishedRequest): void
   /** From the last byte of an upload to its durability. */
   committed(durationMs: number): void
+  /** `unknown`: nobody could say, so it was refused for the time being. */
+  decided(question: AuthQuestion, verdict: 'yes' | 'no' | 'unknown'): void
   readonly contentType: string
   render(): Promise<string>
 }
@@ -81,6 +86,12 @@ export function createMetrics(sources: MetricSources): Metrics {
     buckets: commitSeconds,
     registers,
   })
+  const decisions = new Counter({
+    name: 'supercargo_auth_decisions_total',
+    help: 'Decisions about who may: by what was asked (secret, capability, token, right, pod), and the verdict.',
+    labelNames: ['question', 'verdict'],
+    registers,
+  })
   gauge(registry, 'supercargo_active_uploads', 'Uploads whose bytes are arriving.', sources.activeUploads)
   gauge(registry, 'supercargo_active_downloads', 'Downloads whose bytes are leaving.', sources.activeDownloads)
   gauge(registry, 'supercargo_open_uploads', 'Uploads that are not committed.', () => sources.usage().openUploads)
@@ -107,6 +118,7 @@ export function createMetrics(sources: MetricSources): Metrics {
       if (request.transfer === 'upload') uploads.observe(request.durationMs / 1000)
       if (request.transfer === 'download') downloads.observe(request.durationMs / 1000)
     },
+    decided: (question, verdict) => decisions.inc({ question, verdict }),
     committed: (durationMs) => commits.observe(durationMs / 1000),
     contentType: registry.contentType,
     async render() {

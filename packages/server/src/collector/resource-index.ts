@@ -16,6 +16,7 @@ export interface IndexedResource {
   readonly id: string
   readonly namespace: string
   owners: readonly Owner[]
+  readonly principal: string | undefined
   readonly files: number
   readonly sizeBytes: number
   readonly createdAtMs: number
@@ -172,13 +173,14 @@ export class ResourceIndex {
 
   #insert(record: ResourceRecord, lastFetchedAtMs: number | null): void {
     if (this.#resources.has(record.id)) return
-    const { id, owners, files, createdAtMs, committedAtMs } = record
+    const { id, owners, principal, files, createdAtMs, committedAtMs } = record
     const namespace = namespaceOf(owners)
     this.#sorted = undefined
     this.#resources.set(id, {
       id,
       namespace,
       owners,
+      principal,
       files: files.length,
       sizeBytes: files.reduce((bytes, file) => bytes + file.sizeBytes, 0),
       createdAtMs,

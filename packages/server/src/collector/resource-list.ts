@@ -38,6 +38,7 @@ export function listResources(index: ResourceIndex, firstUseTimeoutMs: number, q
     resources.push({
       resourceId: id,
       owner: [...found.owners],
+      principal: found.principal ?? null,
       state: explained.state,
       reason: explained.reason,
       files: found.files,

@@ -2,6 +2,7 @@
 import { namespaceSchema, parseWith, resourceStates, routes, SupercargoError } from '@supercargo/protocol'
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
+import { expectRight } from './caller.ts'
 import type { Edge } from './edge.ts'
 import { sendJson } from './problem.ts'
 
@@ -16,15 +17,23 @@ export function registerAdminRoutes(app: FastifyInstance, edge: Edge): void {
   app.route({
     method: ['GET', 'HEAD'],
     url: routes.v1.resources,
-    handler: async (request, reply) =>
-      sendJson(reply, 200, await edge.collector.list(parseWith(listQuerySchema, request.query, 'the query'))),
+    handler: async (request, reply) => {
+      const query = parseWith(listQuerySchema, request.query, 'the query')
+      await expectRight(edge, request, 'list', query.namespace)
+      return sendJson(reply, 200, await edge.collector.list(query))
+    },
   })
   app.route({
     method: ['GET', 'HEAD'],
     url: routes.v1.collector,
-    handler: async (_request, reply) => sendJson(reply, 200, await edge.collector.status()),
+    handler: async (request, reply) => {
+      await expectRight(edge, request, 'list', undefined)
+      return sendJson(reply, 200, await edge.collector.status())
+    },
   })
-  app.post(routes.v1.collectorRelease, async (_request, reply) => {
+  app.post(routes.v1.collectorRelease, async (request, reply) => {
+    // What it lets go on deletes, in every namespace.
+    await expectRight(edge, request, 'delete', undefined)
     const status = await edge.collector.status()
     if (status.paused === null) {
       throw new SupercargoError('conflict', 'not-paused', 'collection is not stopped, so there is nothing to release')

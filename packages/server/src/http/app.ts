@@ -5,6 +5,7 @@ import type { Socket } from 'node:net'
 import { SupercargoError } from '@supercargo/protocol'
 import { type Clock, systemClock } from '@supercargo/transfer'
 import fastify, { type FastifyInstance } from 'fastify'
+import type { Authorizer } from '../auth/authorizer.ts'
 import { createLog, type Log } from '../log.ts'
 import { createMetrics } from '../metrics.ts'
 import type { Store } from '../store/store.ts'
@@ -31,6 +32,8 @@ export interface AppDependencies {
   readonly store: Store
   readonly collector: CollectorDoor
   readonly limits: EdgeLimits
+  /** Without one, nobody is asked who they are. Closed by who made it. */
+  readonly authorizer?: Authorizer | undefined
   readonly clock?: Clock
   readonly log?: Log
   readonly podUrl?: string | undefined
@@ -126,6 +129,7 @@ function composeEdge(dependencies: AppDependencies): Edge {
     store,
     collector,
     limits,
+    authorizer: dependencies.authorizer,
     clock: dependencies.clock ?? systemClock,
     log: dependencies.log ?? createLog({ level: 'silent' }),
     metrics,

@@ -92,6 +92,7 @@ async function read(edge: Edge, request: FastifyRequest, reply: FastifyReply): P
   const fitting = (record?.capabilities ?? []).filter(
     (candidate) => secretFits(secret, candidate.hash) && isLiving(candidate, now),
   )
+  edge.metrics.decided('capability', fitting.length > 0 ? 'yes' : 'no')
   if (record === undefined || fitting.length === 0) {
     throw new SupercargoError('notFound', 'unknown-capability', 'this URL does not, or no longer, lead to a resource')
   }

@@ -13,9 +13,11 @@ import {
   SupercargoError,
 } from '@supercargo/protocol'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Identity } from '../auth/authorizer.ts'
 import type { BlobWriter, Intake } from '../store/store.ts'
 import { drainingError } from './admission.ts'
 import { admitUpload, contentLength, limitOr, mediaTypeOf, readJson } from './arrival.ts'
+import { identifyCaller, mayStage } from './caller.ts'
 import { createCommitQueue } from './commit-queue.ts'
 import type { Edge } from './edge.ts'
 import { mediaTypeError, sendJson } from './problem.ts'
@@ -41,9 +43,11 @@ export function framingBytesMax(edge: Edge): number {
 
 async function createFromList(edge: Edge, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   if (edge.admission.draining) throw drainingError()
+  const caller = await identifyCaller(edge, request)
   const json = await readJson(edge, request, reply, framingBytesMax(edge))
   const { owner, files } = parseWith(createRequestSchema, json, 'the request')
-  const opened = await edge.store.create({ owners: owner, files })
+  await mayStage(edge, request, caller, owner)
+  const opened = await edge.store.create({ owners: owner, files, principal: caller?.username })
   request.exchange.resourceId = opened.id
   return sendJson(reply, 201, {
     resourceId: opened.id,
@@ -60,6 +64,8 @@ async function createAtOnce(edge: Edge, request: FastifyRequest, reply: FastifyR
   const isTar = mediaTypeOf(request) === mediaTypes.tar
   if (!isTar) checkForm(request)
   const given = isTar ? ownerBesideBody(request) : undefined
+  const caller = await identifyCaller(edge, request)
+  if (given !== undefined) await mayStage(edge, request, caller, given)
   const arrival = admitUpload(edge, request, reply, bytesMax)
   let intake: Intake | undefined
   try {
@@ -71,10 +77,10 @@ async function createAtOnce(edge: Edge, request: FastifyRequest, reply: FastifyR
     const files = new ArrivingFiles(edge, intake)
     const owners = isTar
       ? await takeArchive(request, { signal, bytesMax }, files, given!)
-      : await takeForm(edge, request, signal, files, intake)
+      : await takeForm(edge, request, { signal, caller }, files, intake)
     const receivedMs = edge.clock.monotonic()
     files.check()
-    const record = await intake.commit(owners, 'v1')
+    const record = await intake.commit(owners, 'v1', caller?.username)
     edge.metrics.committed(edge.clock.monotonic() - receivedMs)
     request.exchange.resourceId = record.id
     return sendJson(reply, 201, { resourceId: record.id, resourceSecret: intake.secret.reveal(), files: record.files })
@@ -107,7 +113,7 @@ async function takeArchive(
 async function takeForm(
   edge: Edge,
   request: FastifyRequest,
-  signal: AbortSignal,
+  { signal, caller }: { readonly signal: AbortSignal; readonly caller: Identity | undefined },
   files: ArrivingFiles,
   intake: Intake,
 ): Promise<readonly Owner[]> {
@@ -119,6 +125,7 @@ async function takeForm(
       if (owners !== undefined)
         throw new SupercargoError('invalid', 'duplicate-part', 'the part "owner" is there twice')
       owners = parseOwners(await part.text(ownerBytesMax), 'the part "owner"')
+      await mayStage(edge, request, caller, owners)
       intake.bindNamespace(namespaceOf(owners))
       return
     }
@@ -138,6 +145,11 @@ async function takeForm(
         'missing-filename',
         'a part "file" has no filename: it becomes the path in the resource',
       )
+    }
+    if (owners === undefined && caller !== undefined) {
+      throw new SupercargoError('invalid', 'owner-first', 'a file came before the part "owner"', {
+        hint: 'send the owner first: it says in which namespace you stage, and whether you may',
+      })
     }
     const writer = await files.open(part.filename, undefined)
     await part.receive((chunk) => writer.write(chunk), fileBytesMax)

@@ -1,6 +1,7 @@
 /** What every route has at hand, and the notes it keeps about one request. */
 import type { SupercargoError } from '@supercargo/protocol'
 import type { Clock } from '@supercargo/transfer'
+import type { Authorizer } from '../auth/authorizer.ts'
 import type { Collector } from '../collector/collector.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
@@ -29,6 +30,8 @@ export type CollectorDoor = Pick<Collector, 'status' | 'list' | 'explain' | 'swe
 export interface Edge {
   readonly store: Store
   readonly collector: CollectorDoor
+  /** Undefined where nobody is asked who they are. */
+  readonly authorizer: Authorizer | undefined
   readonly clock: Clock
   readonly log: Log
   readonly metrics: Metrics
@@ -46,10 +49,14 @@ export interface Edge {
 export interface Exchange {
   readonly startedMs: number
   resourceId: string | undefined
+  /** Who asks, once a token has told. */
+  principal: string | undefined
   transfer: 'upload' | 'download' | undefined
   failure: SupercargoError | undefined
   /** Whether a client that waits for "100 Continue" was told to go on. */
   continued: boolean
+  /** Aborts when the answer is finished or the client has gone. */
+  whileOpen(): AbortSignal
 }
 
 declare module 'fastify' {

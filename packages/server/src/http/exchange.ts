@@ -1,6 +1,6 @@
 /** One request from its first line to its last byte: its id, its headers on every answer, its log line, its metrics. */
 import { randomBytes } from 'node:crypto'
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { headers, resourceIdSchema, SupercargoError } from '@supercargo/protocol'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
@@ -52,9 +52,11 @@ export function followExchange(edge: Edge, request: FastifyRequest, reply: Fasti
   request.exchange = {
     startedMs,
     resourceId: resourceIdSchema.safeParse(id).success ? id : undefined,
+    principal: undefined,
     transfer: undefined,
     failure: undefined,
     continued: false,
+    whileOpen: () => closeSignal(reply.raw),
   }
   edge.open.add(request.exchange)
   // 'close' comes after the last byte, and also when the client went away before; then the handler hears of it after us.
@@ -75,6 +77,14 @@ export function followExchange(edge: Edge, request: FastifyRequest, reply: Fasti
   })
 }
 
+/** Made only for who asks: most requests wait for nobody else. */
+function closeSignal(response: ServerResponse): AbortSignal {
+  const closed = new AbortController()
+  if (response.destroyed || response.writableFinished) closed.abort(wentAway())
+  else response.once('close', () => closed.abort(wentAway()))
+  return closed.signal
+}
+
 type Figures = Omit<FinishedRequest, 'transfer' | 'errorCode'>
 
 function finish(edge: Edge, request: FastifyRequest, figures: Figures, failure: SupercargoError | undefined): void {
@@ -84,6 +94,7 @@ function finish(edge: Edge, request: FastifyRequest, figures: Figures, failure: 
     requestId: request.id,
     ...figures,
     ...(exchange.resourceId === undefined ? {} : { resourceId: exchange.resourceId }),
+    ...(exchange.principal === undefined ? {} : { principal: exchange.principal }),
     ...(failure === undefined
       ? {}
       : { error: isAboutInput(failure) ? { kind: failure.kind, code: failure.code } : failure }),

@@ -1,4 +1,4 @@
-/** The bytes of one file of a resource, for who has its secret. */
+/** The bytes of one file of a resource, for who has its secret, and for the pods that it belongs to. */
 import { printable, routes, type StagedFile, SupercargoError } from '@supercargo/protocol'
 import type { FastifyInstance } from 'fastify'
 import type { ResourceRecord } from '../store/store.ts'
@@ -11,7 +11,7 @@ export function registerFileRoutes(app: FastifyInstance, edge: Edge): void {
     method: ['GET', 'HEAD'],
     url: `${routes.v1.resources}/:id/files/*`,
     async handler(request, reply) {
-      const record = await authorizedRecord(edge, request)
+      const record = await authorizedRecord(edge, request, { pod: true })
       return sendFile(edge, request, reply, record, fileAt(record, (request.params as { '*': string })['*']))
     },
   })

@@ -16,11 +16,15 @@ import {
 import { z } from 'zod'
 import { listQuerySchema } from './admin-routes.ts'
 
+/** As described in openapi.ts. */
+export type Scheme = 'secret' | 'rawSecret' | 'podToken' | 'token'
+
 export interface Operation {
   readonly method: string
   readonly path: string
   readonly summary: string
-  readonly security?: 'secret' | 'rawSecret'
+  /** Any one of them; of `token` alone, none where the server asks nobody who they are. */
+  readonly security?: readonly Scheme[]
   readonly query?: z.ZodObject
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: Readonly<Record<string, z.ZodType | 'bytes' | 'form'>>
@@ -50,7 +54,7 @@ export const operations: readonly Operation[] = [
     method: 'get',
     path: '/api/v0/resources/{id}',
     summary: 'The same bytes back (2017 wire).',
-    security: 'rawSecret',
+    security: ['rawSecret'],
     headers: rangeHeaders,
     answers: { 200: bytes },
   },
@@ -59,7 +63,8 @@ export const operations: readonly Operation[] = [
   {
     method: 'post',
     path: '/api/v1/resources',
-    summary: 'Open an upload from a list of files, or stage everything at once as a form or a tar.',
+    summary: 'Open an upload from a list of files, or stage everything at once as a form or a tar (right: create).',
+    security: ['token'],
     headers: { 'Supercargo-Owner': 'the owner as JSON, beside a tar' },
     body: { [json]: createRequestSchema, [multipart]: 'form', [tar]: 'bytes' },
     answers: { 201: z.union([createResponseSchema, commitResponseSchema]) },
@@ -67,15 +72,17 @@ export const operations: readonly Operation[] = [
   {
     method: 'get',
     path: '/api/v1/resources',
-    summary: 'What is staged, for admins.',
+    summary: 'What is staged, for admins (right: list, in ?namespace or in all).',
+    security: ['token'],
     query: listQuerySchema,
     answers: { 200: listingSchema },
   },
   {
     method: 'get',
     path: one,
-    summary: 'The manifest; why it is kept (?explain); one tar of all files (Accept: application/x-tar).',
-    security: 'secret',
+    summary:
+      'The manifest; why it is kept (?explain), both also with the right get; one tar of all files (Accept: application/x-tar).',
+    security: ['secret', 'podToken', 'token'],
     query: describeQuery,
     answers: { 200: z.union([manifestSchema, explanationSchema]) },
   },
@@ -83,16 +90,22 @@ export const operations: readonly Operation[] = [
     method: 'patch',
     path: one,
     summary: 'Bind the owner more precisely.',
-    security: 'secret',
+    security: ['secret'],
     body: { [json]: patchRequestSchema },
     answers: { 200: manifestSchema },
   },
-  { method: 'delete', path: one, summary: 'Release now.', security: 'secret', answers: { 204: 'nothing' } },
+  {
+    method: 'delete',
+    path: one,
+    summary: 'Release now (right: delete).',
+    security: ['secret', 'token'],
+    answers: { 204: 'nothing' },
+  },
   {
     method: 'post',
     path: `${one}/blobs`,
     summary: 'Missing blobs as one tar, entries named by digest.',
-    security: 'secret',
+    security: ['secret'],
     body: { [tar]: 'bytes' },
     answers: { 200: blobsResponseSchema },
   },
@@ -100,14 +113,14 @@ export const operations: readonly Operation[] = [
     method: 'head',
     path: `${one}/blobs/{digest}`,
     summary: 'How much of a blob is here.',
-    security: 'secret',
+    security: ['secret'],
     answers: { 204: 'nothing' },
   },
   {
     method: 'put',
     path: `${one}/blobs/{digest}`,
     summary: 'One blob, whole or from an offset.',
-    security: 'secret',
+    security: ['secret'],
     headers: uploadHeaders,
     body: { [bytes]: 'bytes' },
     answers: { 201: 'nothing' },
@@ -116,7 +129,7 @@ export const operations: readonly Operation[] = [
     method: 'patch',
     path: `${one}/blobs/{digest}`,
     summary: 'More of a blob.',
-    security: 'secret',
+    security: ['secret'],
     headers: uploadHeaders,
     body: { [partialUpload]: 'bytes' },
     answers: { 204: 'nothing', 201: 'nothing' },
@@ -125,14 +138,14 @@ export const operations: readonly Operation[] = [
     method: 'post',
     path: `${one}/commit`,
     summary: 'Make the resource visible.',
-    security: 'secret',
+    security: ['secret'],
     answers: { 200: commitResponseSchema },
   },
   {
     method: 'get',
     path: `${one}/files/{path}`,
     summary: 'The bytes of one file.',
-    security: 'secret',
+    security: ['secret', 'podToken'],
     headers: rangeHeaders,
     answers: { 200: bytes, 206: bytes },
   },
@@ -140,7 +153,7 @@ export const operations: readonly Operation[] = [
     method: 'post',
     path: `${one}/capabilities`,
     summary: 'Make a read-only URL.',
-    security: 'secret',
+    security: ['secret'],
     body: { [json]: capabilityRequestSchema },
     answers: { 201: capabilityResponseSchema },
   },
@@ -148,7 +161,7 @@ export const operations: readonly Operation[] = [
     method: 'delete',
     path: `${one}/capabilities/{name}`,
     summary: 'Revoke it.',
-    security: 'secret',
+    security: ['secret'],
     answers: { 204: 'nothing' },
   },
   {
@@ -161,13 +174,15 @@ export const operations: readonly Operation[] = [
   {
     method: 'get',
     path: '/api/v1/collector',
-    summary: 'The last sweep, and whether collection is stopped.',
+    summary: 'The last sweep, and whether collection is stopped (right: list, in all namespaces).',
+    security: ['token'],
     answers: { 200: collectorStatusSchema },
   },
   {
     method: 'post',
     path: '/api/v1/collector/release',
-    summary: 'Let a stopped collection go on.',
+    summary: 'Let a stopped collection go on (right: delete, in all namespaces).',
+    security: ['token'],
     answers: { 200: collectorStatusSchema },
   },
   { method: 'get', path: '/api/v1/openapi.json', summary: 'This document.', answers: { 200: z.looseObject({}) } },

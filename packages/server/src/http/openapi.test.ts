@@ -31,6 +31,18 @@ describe('the description of the API', () => {
     expect(described.sort()).toEqual([...registered].sort())
   })
 
+  it('explains every way in that an operation names', async () => {
+    const document = (await (await fetch(`${server.url}/api/v1/openapi.json`)).json()) as {
+      paths: Record<string, Record<string, { security?: Record<string, unknown>[] }>>
+      components: { securitySchemes: object }
+    }
+    const used = Object.values(document.paths)
+      .flatMap((item) => Object.values(item))
+      .flatMap(({ security = [] }) => security.flatMap(Object.keys))
+    expect(new Set(used)).toEqual(new Set(Object.keys(document.components.securitySchemes)))
+    expect(document.paths['/api/v1/resources']!.post!.security).toEqual([{ token: [] }])
+  })
+
   it('names each schema that a body is checked with', async () => {
     const document = (await (await fetch(`${server.url}/api/v1/openapi.json`)).json()) as object
     const schema = { type: 'object', required: ['owner', 'files'] }

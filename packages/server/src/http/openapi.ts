@@ -26,6 +26,18 @@ export function describeApi(): Json {
           name: 'Authorization',
           description: 'the resource secret without a scheme',
         },
+        token: {
+          type: 'http',
+          scheme: 'bearer',
+          description:
+            "a token of the cluster for this server's audience, whose user has the right that the operation names on bundles.supercargo.io; not asked for by a server without authorisation",
+        },
+        podToken: {
+          type: 'http',
+          scheme: 'bearer',
+          description:
+            "a service account token for this server's audience, bound to a pod to which the resource belongs",
+        },
       },
     },
   }
@@ -51,7 +63,7 @@ function describeOperation(operation: Operation): Json {
             content: Object.fromEntries(Object.entries(body).map(([type, schema]) => [type, describeBody(schema)])),
           },
         }),
-    ...(security === undefined ? {} : { security: [{ [security]: [] }] }),
+    ...(security === undefined ? {} : { security: security.map((scheme) => ({ [scheme]: [] })) }),
     responses,
   }
 }

@@ -30,7 +30,12 @@ export function registerResourceRoutes(app: FastifyInstance, edge: Edge): void {
 }
 
 async function describe(edge: Edge, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-  const found = await authorizedResource(edge, request)
+  // The bytes are for the secret and the owner's pods; what they are, also for who may `get`.
+  const found = await authorizedResource(
+    edge,
+    request,
+    acceptsTar(request) ? { pod: true } : { pod: true, verb: 'get' },
+  )
   const query = request.query as Record<string, string | undefined>
   if (query.explain !== undefined) return sendJson(reply, 200, await explain(edge, found))
   const record = committed(found)
@@ -101,7 +106,7 @@ async function bindOwner(edge: Edge, request: FastifyRequest, reply: FastifyRepl
 }
 
 async function release(edge: Edge, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-  const found = await authorizedResource(edge, request)
+  const found = await authorizedResource(edge, request, { verb: 'delete' })
   if (found.upload !== undefined) await edge.store.abort(found.upload.id)
   else if (!(await edge.store.release(found.record.id))) throw deniedError()
   return reply.code(204).send()

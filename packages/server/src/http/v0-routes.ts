@@ -42,6 +42,7 @@ export function registerV0Routes(app: FastifyInstance, edge: Edge): void {
 }
 
 async function receiveResource(edge: Edge, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  if (edge.authorizer?.anonymousV0 === false) throw anonymousError()
   const { fileBytesMax, resourceBytesMax } = edge.limits
   const bytesMax = Math.min(limitOr(fileBytesMax), limitOr(resourceBytesMax))
   checkForm(request)
@@ -66,6 +67,13 @@ async function receiveResource(edge: Edge, request: FastifyRequest, reply: Fasti
   } finally {
     arrival.end()
   }
+}
+
+function anonymousError(): SupercargoError {
+  const says = 'uploads of the 2017 wire carry no token, and this server wants to know who stages'
+  return new SupercargoError('denied', 'anonymous-upload-refused', says, {
+    hint: 'stage with a client of /api/v1 and a token (supercargo stage --token-file FILE), or let the server take them with --allow-anonymous-v0',
+  })
 }
 
 /** The parts as they come, in any order. */
@@ -127,7 +135,9 @@ async function sendResource(edge: Edge, request: FastifyRequest, reply: FastifyR
   if (record === undefined || file === undefined) {
     throw new SupercargoError('notFound', 'unknown-resource', 'there is no resource with this id')
   }
-  if (!secretFits(rawSecret(request.headers.authorization), record.secretHash)) {
+  const fits = secretFits(rawSecret(request.headers.authorization), record.secretHash)
+  edge.metrics.decided('secret', fits ? 'yes' : 'no')
+  if (!fits) {
     throw new SupercargoError('denied', 'wrong-secret', 'the secret is not that of the resource', {
       status: 401,
       hint: 'send the resource secret alone in the Authorization header',

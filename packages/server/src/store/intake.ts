@@ -93,11 +93,11 @@ export class DiskIntake implements Intake {
     return this.#writer(arriving, place)
   }
 
-  async commit(owners: readonly Owner[], door: 'v0' | 'v1'): Promise<ResourceRecord> {
+  async commit(owners: readonly Owner[], door: 'v0' | 'v1', principal?: string): Promise<ResourceRecord> {
     return this.#parts.changes.run(this.id, async () => {
       if (this.#ended) throw uploadEnded(this.id)
       try {
-        return await this.#commit(owners, door)
+        return await this.#commit(owners, door, principal)
       } catch (error) {
         throw fromStorageError(error, `cannot commit the resource ${this.id}`)
       } finally {
@@ -160,7 +160,7 @@ export class DiskIntake implements Intake {
     }
   }
 
-  async #commit(owners: readonly Owner[], door: 'v0' | 'v1'): Promise<ResourceRecord> {
+  async #commit(owners: readonly Owner[], door: 'v0' | 'v1', principal?: string): Promise<ResourceRecord> {
     const { shelf, ledger, records, events, clock } = this.#parts
     const namespace = checkedOwners(owners)
     if (this.#arriving.size > 0)
@@ -196,6 +196,7 @@ export class DiskIntake implements Intake {
         createdAtMs: this.#createdAtMs,
         committedAtMs: clock.now(),
         capabilities: [],
+        principal,
       }
       await records.publish(record)
       // Nothing is awaited between this and the end of the pins: a deletion sees the pins or the event, never neither.

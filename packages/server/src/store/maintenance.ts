@@ -8,6 +8,7 @@ export interface UploadSummary {
   readonly files: number
   readonly sizeBytes: number
   readonly createdAtMs: number
+  readonly principal?: string | undefined
 }
 
 /**

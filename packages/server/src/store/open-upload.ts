@@ -57,13 +57,14 @@ export class OpenUpload {
   }
 
   get summary(): UploadSummary {
-    const { id, owners, files, createdAtMs } = this.record
+    const { id, owners, files, createdAtMs, principal } = this.record
     return {
       id,
       owners,
       files: files.length,
       sizeBytes: files.reduce((bytes, file) => bytes + file.sizeBytes, 0),
       createdAtMs,
+      principal,
     }
   }
 

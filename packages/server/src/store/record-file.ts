@@ -20,6 +20,7 @@ const recordSchema = z.object({
   createdAtMs: instantSchema,
   committedAtMs: instantSchema,
   capabilities: z.array(capabilitySchema),
+  principal: z.string().optional(),
 })
 
 const uploadSchema = z.object({
@@ -29,6 +30,7 @@ const uploadSchema = z.object({
   owners: ownersSchema,
   files: z.array(fileSchema),
   createdAtMs: instantSchema,
+  principal: z.string().optional(),
 })
 
 /** Throws what is wrong with the text; the caller names the file. */

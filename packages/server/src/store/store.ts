@@ -15,6 +15,8 @@ export interface ResourceRecord {
   readonly createdAtMs: number
   readonly committedAtMs: number
   readonly capabilities: readonly CapabilityRecord[]
+  /** Who staged it, as the cluster calls them; absent where nobody was asked. */
+  readonly principal?: string | undefined
 }
 
 export interface CapabilityRecord {
@@ -35,11 +37,13 @@ export interface UploadRecord {
   readonly owners: readonly Owner[]
   readonly files: readonly StagedFile[]
   readonly createdAtMs: number
+  readonly principal?: string | undefined
 }
 
 export interface NewUpload {
   readonly owners: readonly Owner[]
   readonly files: readonly StagedFile[]
+  readonly principal?: string | undefined
 }
 
 export interface OpenedUpload {
@@ -86,7 +90,7 @@ export interface Intake {
   /** Opens the next file. The size may be unknown: then space is reserved in steps as bytes come. */
   file(path: string, sizeBytes: number | undefined): Promise<BlobWriter>
   /** The commit of the whole: one rename of the record. */
-  commit(owners: readonly Owner[], door: 'v0' | 'v1'): Promise<ResourceRecord>
+  commit(owners: readonly Owner[], door: 'v0' | 'v1', principal?: string): Promise<ResourceRecord>
   abort(): Promise<void>
 }
 

@@ -28,9 +28,9 @@ export class Uploads {
     const secret = Secret.mint()
     const id = newResourceId()
     const createdAtMs = clock.now()
-    const { owners, files } = upload
+    const { owners, files, principal } = upload
     const opened = await changes.run(id, () =>
-      this.#create({ version: 1, id, secretHash: secret.hash(), owners, files, createdAtMs }),
+      this.#create({ version: 1, id, secretHash: secret.hash(), owners, files, createdAtMs, principal }),
     )
     return { id, secret, missing: [...opened.covered], expiresAtMs: createdAtMs + limits.abandonedMs }
   }
@@ -124,7 +124,7 @@ export class Uploads {
 
   async #commit(upload: OpenUpload): Promise<ResourceRecord> {
     const { shelf, records, events, clock } = this.#parts
-    const { id, secretHash, owners, files, createdAtMs } = upload.record
+    const { id, secretHash, owners, files, createdAtMs, principal } = upload.record
     upload.activeAtMs = clock.monotonic()
     const unsent = upload.isolated ? await this.#blobs.publishDone(upload) : []
     if (unsent.length > 0) throw incomplete(id, unsent)
@@ -143,6 +143,7 @@ export class Uploads {
       createdAtMs,
       committedAtMs,
       capabilities: [],
+      principal,
     }
     await records.publish(record)
     // Nothing is awaited between this and the end of the pins: a deletion sees the pins or the event, never neither.

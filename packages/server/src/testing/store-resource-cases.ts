@@ -17,10 +17,11 @@ export function resourceCases(bench: StoreBench): void {
       await writer.abort()
     }
     expect(await bench.store.read(intake.id)).toBeUndefined()
-    const record = await intake.commit([podOwner()], 'v0')
+    const record = await intake.commit([podOwner()], 'v0', 'alice')
     expect(record).toMatchObject({
       id: intake.id,
       door: 'v0',
+      principal: 'alice',
       secretHash: intake.secret.hash(),
       files: filesOf(contents),
     })
@@ -29,6 +30,14 @@ export function resourceCases(bench: StoreBench): void {
     await intake.abort()
     await expectKind(intake.commit([podOwner()], 'v0'), 'interrupted')
     expect(bench.store.usage()).toMatchObject({ bytes: 3_000_010, reservedBytes: 0, openUploads: 0 })
+  })
+
+  it('who staged is kept with the resource, from the first request on', async () => {
+    await bench.open()
+    const upload = await bench.store.create({ owners: [podOwner()], files: [], principal: 'alice' })
+    expect(await bench.store.upload(upload.id)).toMatchObject({ principal: 'alice' })
+    await bench.store.commit(upload.id)
+    expect(await bench.store.read(upload.id)).toMatchObject({ principal: 'alice' })
   })
 
   it('an intake counts against the quota of its namespace as soon as that is known', async () => {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { SupercargoError } from '@supercargo/protocol'
 import { type Clock, systemClock } from '@supercargo/transfer'
+import type { Authorizer } from '../auth/authorizer.ts'
 import { type App, buildApp } from '../http/app.ts'
 import type { CollectorDoor, EdgeLimits } from '../http/edge.ts'
 import type { LogLevel } from '../log.ts'
@@ -31,6 +32,7 @@ export interface TestServerOptions {
   readonly podUrl?: string
   readonly logLevel?: LogLevel
   readonly collector?: CollectorDoor
+  readonly authorizer?: Authorizer
   /** Puts something between the edge and the store. */
   readonly wrapStore?: (store: Store) => Store
 }
@@ -58,6 +60,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
   const app = await buildApp({
     store: options.wrapStore?.(store) ?? store,
     collector: options.collector ?? noCollector,
+    authorizer: options.authorizer,
     limits,
     clock,
     podUrl: options.podUrl,
