@@ -1,7 +1,7 @@
 /** A client of the staging server from the options that all commands share. */
 import { createClient, type StagingClient } from '@supercargo/client'
 import { formatDuration, type Secret } from '@supercargo/protocol'
-import { trustContext } from '@supercargo/transfer'
+import { proxiesOf, trustContext } from '@supercargo/transfer'
 import { readSecret } from './read-secret.ts'
 import type { Settings } from './settings.ts'
 import { usageError } from './settings.ts'
@@ -17,6 +17,7 @@ export async function withClient<T>(
   const tokenFile = settings.text('token-file')
   const client = createClient({
     server: settings.text('server')!,
+    proxyFor: proxiesOf(settings.environment),
     trust: trustContext(caFile === undefined ? [] : [caFile]),
     token: tokenFile === undefined ? undefined : await readSecret(tokenFile),
     userAgent: `supercargo/${version}`,

@@ -14,8 +14,15 @@ export function exitCodeOf(error: SupercargoError): number {
 export class Settings {
   readonly #values: ReadonlyMap<string, readonly string[]>
 
-  constructor(values: ReadonlyMap<string, readonly string[]>) {
+  /** What no option says and libraries go by: proxies. */
+  readonly environment: Readonly<Record<string, string | undefined>>
+
+  constructor(
+    values: ReadonlyMap<string, readonly string[]>,
+    environment: Readonly<Record<string, string | undefined>> = {},
+  ) {
     this.#values = values
+    this.environment = environment
   }
 
   /** `given` are the flags; a switch that is on has the value `true`. Throws wrong arguments for a value that is none of the choices. */
@@ -32,7 +39,7 @@ export class Settings {
       const effective = found ?? (option.default === undefined ? undefined : [option.default])
       if (effective !== undefined) values.set(option.name, effective)
     }
-    return new Settings(values)
+    return new Settings(values, env)
   }
 
   /** The last one given. */

@@ -2,7 +2,7 @@
 import type { OutgoingHttpHeaders } from 'node:http'
 import type { SecureContext } from 'node:tls'
 import { mediaTypes, parseJson, parseWith, printable, type Secret, SupercargoError } from '@supercargo/protocol'
-import { type Body, HttpClient, type HttpResponse, shown } from '@supercargo/transfer'
+import { type Body, HttpClient, type HttpResponse, type ProxyFor, shown } from '@supercargo/transfer'
 import { problemError } from './problem-error.ts'
 
 /** The parser of an answer: a schema of the protocol package. */
@@ -12,6 +12,8 @@ export interface ConnectionOptions {
   /** `https://host[:port][/prefix]`. */
   readonly server: URL | string
   readonly trust?: SecureContext | undefined
+  /** Without it every connection is direct. */
+  readonly proxyFor?: ProxyFor | undefined
   /** Who asks, where the server wants to know: for staging and for what admins do. */
   readonly token?: Secret | undefined
   readonly userAgent?: string | undefined
@@ -48,6 +50,7 @@ export class Connection {
     this.#token = options.token
     this.#http = new HttpClient({
       trust: options.trust,
+      proxyFor: options.proxyFor,
       userAgent: options.userAgent ?? 'supercargo',
       policy: { metadata: false, own: true },
       ...(options.idleTimeoutMs === undefined ? {} : { idleTimeoutMs: options.idleTimeoutMs }),

@@ -10,6 +10,8 @@ export interface OpenFileRequest {
   readonly path: string
   /** Bytes that are there already. */
   readonly offset: number
+  /** Where the wanted bytes end, with `etag`; without it they are all that follow. */
+  readonly end?: number | undefined
   /** The entity tag of what those bytes are of, as `ETag` had it, with its quotes. Without it a changed file cannot be noticed. */
   readonly etag?: string | undefined
   readonly signal?: AbortSignal | undefined
@@ -35,16 +37,18 @@ export function etagOf(digest: string): string {
  * file from its first byte: because `offset` was 0, or because what is there now is not what `etag` names.
  */
 export async function openFile(connection: Connection, request: OpenFileRequest): Promise<HttpResponse> {
-  const { offset, etag } = request
+  const { offset, end, etag } = request
+  const wanted = offset > 0 || end !== undefined
   const response = await connection.call({
     path: routes.v1.file(request.resourceId, request.path),
     headers: {
       'accept-encoding': 'identity',
-      ...(offset === 0 ? {} : { range: `bytes=${offset}-`, ...(etag === undefined ? {} : { 'if-range': etag }) }),
+      ...(wanted ? { range: `bytes=${offset}-${end === undefined ? '' : end - 1}` } : {}),
+      ...(wanted && etag !== undefined ? { 'if-range': etag } : {}),
     },
     secret: request.secret,
     signal: request.signal,
-    expect: offset === 0 ? [200] : [200, 206],
+    expect: wanted ? [200, 206] : [200],
     redirectsMax,
   })
   const range = response.headers['content-range']

@@ -3,9 +3,9 @@ import { Agent as PlainAgent } from 'node:http'
 import { type AgentOptions, Agent as TlsAgent } from 'node:https'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { hostOf } from '@supercargo/protocol'
 import type { SocksProxy } from 'socks'
 import type { KubeConnection } from './credentials.ts'
-import { hostOf } from './proxy.ts'
 
 const idleSocketMs = 60_000
 const keepAliveProbeMs = 30_000

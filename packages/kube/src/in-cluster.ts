@@ -1,8 +1,8 @@
 /** The API server as a pod sees it: address from the environment, token and authority from the service account's volume. */
 import { access, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { type Environment, proxyFromEnvironment } from '@supercargo/protocol'
 import { fileConnection, type KubeConnection } from './credentials.ts'
-import { type Environment, proxyFromEnvironment } from './proxy.ts'
 
 const serviceAccountDirectory = '/var/run/secrets/kubernetes.io/serviceaccount'
 

@@ -3,10 +3,16 @@ import { readFile } from 'node:fs/promises'
 import type { RequestOptions } from 'node:https'
 import { delimiter, dirname, isAbsolute, join } from 'node:path'
 import type { KubeConfig, User } from '@kubernetes/client-node'
-import { SupercargoError } from '@supercargo/protocol'
+import {
+  type Environment,
+  hostOf,
+  isLoopback,
+  parseProxy,
+  proxyFromEnvironment,
+  SupercargoError,
+} from '@supercargo/protocol'
 import { ChangingFile } from './changing-file.ts'
 import type { Credentials, KubeConnection } from './credentials.ts'
-import { type Environment, hostOf, isLoopback, parseProxy, proxyFromEnvironment } from './proxy.ts'
 
 export interface KubeConfigOptions {
   /** `--kubeconfig`: then this file alone, and it must exist. */

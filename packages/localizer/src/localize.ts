@@ -1,5 +1,5 @@
 /** One localization from outside: its options, its deadline, its end. The flow itself is in `run-plans`. */
-import { formatDuration, SupercargoError, toSupercargoError } from '@supercargo/protocol'
+import { type Environment, formatDuration, SupercargoError, toSupercargoError } from '@supercargo/protocol'
 import { abortReason, type Clock, Hasher, systemClock } from '@supercargo/transfer'
 import { type Disk, realDisk } from './disk.ts'
 import { memoryBudgetOf, transfersOf } from './memory.ts'
@@ -22,6 +22,8 @@ export interface LocalizeOptions {
   readonly disk?: Disk
   /** Learns every secret that is read; whoever prints asks it. */
   readonly redactor?: Redactor
+  /** Proxies, and what sources of other kinds look for there. */
+  readonly environment?: Environment
 }
 
 /**
@@ -46,7 +48,11 @@ export async function localize(plans: RootPlan | readonly RootPlan[], options: L
   stop.signal.addEventListener('abort', () => void hasher.close(), { once: true })
   const timer = setTimeout(() => stop.abort(deadlineError(limits.deadlineMs, progress)), limits.deadlineMs)
   const transfersMax = transfersOf(options.memoryBudgetBytes ?? memoryBudgetOf(), limits.concurrencyMax)
-  const sources = createSources(first, { socketsMax: transfersMax, redactor: options.redactor ?? new Redactor() })
+  const sources = createSources(first, {
+    socketsMax: transfersMax,
+    redactor: options.redactor ?? new Redactor(),
+    environment: options.environment ?? {},
+  })
   const disk = options.disk ?? realDisk
   const run: Run = {
     limits,

@@ -72,6 +72,7 @@ async function run(options: LocalizeArguments, io: LocalizeIo, telling: Telling)
     return await localize(plans, {
       ...telling,
       signal: io.signal,
+      environment: io.env,
       memoryBudgetBytes: options.memoryBudgetBytes,
       onProgress: lines.update,
       onReceived: createBufferRelease(),

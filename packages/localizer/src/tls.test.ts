@@ -1,11 +1,12 @@
 /** TLS that does not hold is refused for good, by name; an authority of the plan is added for its origin alone. */
-import { execFileSync } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import type { Server } from 'node:http'
+import { createServer as createPlainServer, type IncomingMessage, type Server } from 'node:http'
 import { createServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { TLSSocket } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { scriptedServer } from './testing/scripted-server.ts'
 import { workbench } from './testing/workbench.ts'
@@ -13,16 +14,22 @@ import { workbench } from './testing/workbench.ts'
 let directory: string
 let asked: string[]
 const servers: Server[] = []
+const processes: ChildProcess[] = []
 const at = (name: string): string => join(directory, name)
 
 beforeAll(() => {
   directory = mkdtempSync(join(tmpdir(), 'supercargo-tls-'))
-  for (const name of ['unknown', 'too-old', 'ours', 'theirs', 'downgrading']) makeCertificate(name, 'IP:127.0.0.1')
+  for (const name of ['unknown', 'too-old', 'ours', 'theirs', 'downgrading', 'client'])
+    makeCertificate(name, 'IP:127.0.0.1')
   makeCertificate('elsewhere', 'DNS:elsewhere.example')
   makeExpiredCertificate('expired')
 })
 afterAll(() => {
-  for (const server of servers) server.close()
+  for (const process of processes) process.kill('SIGKILL')
+  for (const server of servers) {
+    server.closeAllConnections()
+    server.close()
+  }
   rmSync(directory, { recursive: true })
 })
 
@@ -58,14 +65,31 @@ async function tlsServer(name: string, options: object = {}): Promise<string> {
   const files = { cert: readFileSync(at(`${name}.crt`)), key: readFileSync(at(`${name}.key`)) }
   const server = createServer({ ...files, ...options }, (request, response) => {
     asked.push(JSON.stringify(request.headers))
-    if (request.url === '/to-http') response.writeHead(302, { location: plainUrl }).end()
+    if (request.url === '/elsewhere') response.writeHead(302, { location: redirectUrl }).end()
+    else if (request.url === '/to-http') response.writeHead(302, { location: plainUrl }).end()
     else response.end('jar')
   })
   servers.push(server)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return `https://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
+
+/** OpenSSL's own server: it says with an alert what Node's does by hanging up. With TLS 1.2, where the alert is part of the handshake. */
+async function opensslServer(): Promise<number> {
+  const own = ['-cert', at('ours.crt'), '-key', at('ours.key'), '-CAfile', at('client.crt')]
+  const server = spawn('openssl', [
+    ...['s_server', '-accept', '127.0.0.1:0', '-tls1_2', '-www', '-Verify', '1', '-verify_return_error'],
+    ...own,
+  ])
+  processes.push(server)
+  for await (const text of server.stdout.setEncoding('utf8')) {
+    const port = /ACCEPT \S*:(\d+)/.exec(text as string)?.[1]
+    if (port !== undefined) return Number(port)
+  }
+  throw new Error('openssl s_server did not start')
+}
 let plainUrl = ''
+let redirectUrl = ''
 
 describe('a server whose TLS does not hold (case 42)', () => {
   it.each([
@@ -98,6 +122,95 @@ describe('an authority of the plan (cases 43, 154)', () => {
     await expect(
       bench.run([{ uri: `${other}/b.jar`, to: 'b.jar' }], { http: { [other]: { caFile: at('ours.crt') } } }),
     ).rejects.toMatchObject({ kind: 'denied' })
+  })
+})
+
+describe('a client certificate', () => {
+  const asking = () => ({ requestCert: true, rejectUnauthorized: true, ca: [readFileSync(at('client.crt'))] })
+  const files = (name: string) => ({ certFile: at(`${name}.crt`), keyFile: at(`${name}.key`) })
+
+  it('opens its origin', async () => {
+    await using bench = await workbench()
+    const origin = await tlsServer('ours', asking())
+    const items = [{ uri: `${origin}/a.jar`, to: 'a.jar' }]
+    await bench.run(items, { http: { [origin]: { caFile: at('ours.crt'), ...files('client') } } })
+    expect(await bench.files()).toEqual({ 'a.jar': 'jar' })
+  })
+
+  it('that is missing or of somebody else opens nothing, and is not tried again and again', async () => {
+    const port = await opensslServer()
+    for (const shown of [{}, files('theirs')]) {
+      await using bench = await workbench()
+      const origin = `https://127.0.0.1:${port}`
+      const run = bench.run([{ uri: `${origin}/a.jar`, to: 'a.jar' }], {
+        http: { [origin]: { caFile: at('ours.crt'), ...shown } },
+      })
+      await expect(run).rejects.toMatchObject({ kind: 'denied', code: 'client-certificate-refused' })
+    }
+  })
+
+  it('is shown to no other origin, and its authority vouches for none, on the way of a redirect', async () => {
+    await using bench = await workbench()
+    const seen: boolean[] = []
+    const other = createServer(
+      {
+        cert: readFileSync(at('ours.crt')),
+        key: readFileSync(at('ours.key')),
+        requestCert: true,
+        rejectUnauthorized: false,
+      },
+      (request, response) => {
+        seen.push(Object.keys((request.socket as TLSSocket).getPeerCertificate()).length > 0)
+        response.end('jar')
+      },
+    )
+    servers.push(other)
+    await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
+    const elsewhere = `https://127.0.0.1:${(other.address() as AddressInfo).port}`
+    redirectUrl = `${elsewhere}/b.jar`
+    const origin = await tlsServer('ours', asking())
+    const own = { caFile: at('ours.crt'), ...files('client') }
+    const items = [{ uri: `${origin}/elsewhere`, to: 'a.jar' }]
+    await expect(bench.run(items, { http: { [origin]: own } })).rejects.toMatchObject({ code: 'certificate-refused' })
+    expect(seen).toEqual([])
+    await bench.run(items, { http: { [origin]: own, [elsewhere]: { caFile: at('ours.crt') } } })
+    expect(seen).toEqual([false])
+  })
+
+  it('and a key that do not fit are told before any connection', async () => {
+    await using bench = await workbench()
+    const http = { 'https://127.0.0.1:9': { certFile: at('client.crt'), keyFile: at('ours.key') } }
+    await expect(bench.run([{ uri: 'https://127.0.0.1:9/a', to: 'a' }], { http })).rejects.toMatchObject({
+      kind: 'invalid',
+      code: 'client-certificate',
+      message: expect.stringContaining(at('client.crt')),
+    })
+  })
+})
+
+describe('a proxy', () => {
+  it('carries an https address unread: the certificate is checked for the name behind it', async () => {
+    await using bench = await workbench()
+    const target = new URL(await tlsServer('elsewhere'))
+    const asked: string[] = []
+    const proxy = createPlainServer()
+    proxy.on('connect', (request: IncomingMessage, socket: Socket) => {
+      asked.push(`${request.url} ${request.headers['proxy-authorization'] ?? ''}`)
+      const onward = connect(Number(target.port), '127.0.0.1', () => {
+        socket.write('HTTP/1.1 200 OK\r\n\r\n')
+        socket.pipe(onward).pipe(socket)
+      })
+      for (const end of [socket, onward]) end.on('error', () => end.destroy())
+    })
+    servers.push(proxy)
+    await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
+    const environment = { HTTPS_PROXY: `http://me:pw@127.0.0.1:${(proxy.address() as AddressInfo).port}` }
+    const origin = 'https://elsewhere.example'
+    const items = [{ uri: `${origin}/a.jar`, to: 'a.jar' }]
+    await expect(bench.run(items, {}, { environment })).rejects.toMatchObject({ code: 'certificate-refused' })
+    await bench.run(items, { http: { [origin]: { caFile: at('elsewhere.crt') } } }, { environment })
+    expect(await bench.files()).toEqual({ 'a.jar': 'jar' })
+    expect(asked[0]).toBe(`elsewhere.example:443 Basic ${Buffer.from('me:pw').toString('base64')}`)
   })
 })
 

@@ -58,6 +58,30 @@ export const limitsSchema = z.strictObject({
   unpackedRatioMax: z.number().min(1).default(200),
 })
 
+/** How one origin is spoken to. What is secret is in files, and goes to this origin alone, never along a redirect. */
+export const httpOriginSchema = z
+  .strictObject({
+    /** `user:password`. */
+    basicFile: absolutePathSchema.optional(),
+    /** A token for `Authorization: Bearer`. */
+    bearerFile: absolutePathSchema.optional(),
+    /** `Name: value` lines. */
+    headerFile: absolutePathSchema.optional(),
+    /** PEM: a client certificate and its key. */
+    certFile: absolutePathSchema.optional(),
+    keyFile: absolutePathSchema.optional(),
+    /** PEM: authorities that are believed beside the system's. */
+    caFile: absolutePathSchema.optional(),
+    /** The origin may be a metadata or link-local address. */
+    allowMetadata: z.boolean().optional(),
+  })
+  .refine(({ basicFile, bearerFile }) => basicFile === undefined || bearerFile === undefined, {
+    error: 'an origin has a basicFile or a bearerFile, not both',
+  })
+  .refine(({ certFile, keyFile }) => (certFile === undefined) === (keyFile === undefined), {
+    error: 'certFile and keyFile go together',
+  })
+
 export const planSchema = z.strictObject({
   version: z.literal(1),
   /** Where everything appears. */
@@ -71,7 +95,7 @@ export const planSchema = z.strictObject({
       tokenFile: absolutePathSchema.optional(),
     })
     .optional(),
-  /** Settings by origin (`https://host:port`): a file with header lines, a CA bundle that is added to the system's. */
+  /** Settings by origin (`https://host:port`). */
   http: z
     .record(
       z
@@ -80,13 +104,14 @@ export const planSchema = z.strictObject({
           (origin) => URL.canParse(origin) && new URL(origin).origin === origin,
           'write an origin: scheme://host[:port]',
         ),
-      z.strictObject({ headerFile: absolutePathSchema.optional(), caFile: absolutePathSchema.optional() }),
+      httpOriginSchema,
     )
     .optional(),
   limits: limitsSchema.prefault({}),
 })
 
 export type Plan = z.infer<typeof planSchema>
+export type HttpOrigin = z.infer<typeof httpOriginSchema>
 export type PlanItem = z.infer<typeof planItemSchema>
 export type ResourceItem = z.infer<typeof resourceItemSchema> | z.infer<typeof ownResourceItemSchema>
 export type UriItem = z.infer<typeof uriItemSchema>

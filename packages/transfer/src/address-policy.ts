@@ -19,6 +19,13 @@ const own = blockList([
   ['::', 128, 'ipv6'],
 ])
 
+const metadataFault = 'it is a metadata or link-local address'
+const ownFault = "it is this machine's own address"
+const hints = new Map([
+  [metadataFault, 'if that is meant, allow it for this origin (allowMetadata in the http section of a plan)'],
+  [ownFault, 'a redirect may not lead to the machine that follows it'],
+])
+
 export interface AddressPolicy {
   /** Allow metadata and link-local addresses. */
   readonly metadata: boolean
@@ -30,8 +37,8 @@ export interface AddressPolicy {
 export function addressFault(address: string, policy: AddressPolicy): string | undefined {
   const plain = address.replace(/^\[|\]$/g, '').replace(/^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/i, '')
   const family = isIP(plain) === 6 ? 'ipv6' : 'ipv4'
-  if (!policy.metadata && metadata.check(plain, family)) return 'it is a metadata or link-local address'
-  if (!policy.own && own.check(plain, family)) return "it is this machine's own address"
+  if (!policy.metadata && metadata.check(plain, family)) return metadataFault
+  if (!policy.own && own.check(plain, family)) return ownFault
   return undefined
 }
 
@@ -61,11 +68,9 @@ export function guardedLookup(policy: AddressPolicy): LookupFunction {
 /** `host` is what was asked for, `address` what it led to. */
 export function addressError(host: string, address: string, fault: string): SupercargoError & NodeJS.ErrnoException {
   const name = host === address ? address : `${host} (${address})`
-  return new SupercargoError(
-    'unsafe',
-    'address-refused',
-    `the address ${name} is refused: ${fault}`,
-  ) as SupercargoError & NodeJS.ErrnoException
+  return new SupercargoError('unsafe', 'address-refused', `the address ${name} is refused: ${fault}`, {
+    hint: hints.get(fault),
+  }) as SupercargoError & NodeJS.ErrnoException
 }
 
 function blockList(subnets: readonly (readonly [string, number, 'ipv4' | 'ipv6'])[]): BlockList {

@@ -1,23 +1,27 @@
 /** One HTTP exchange as a stream, over pooled connections: trust, time-outs, redirects, and who may be dialled. */
-import { Agent as HttpAgent, type IncomingHttpHeaders, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http'
-import { Agent as HttpsAgent } from 'node:https'
+import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders } from 'node:http'
 import type { SecureContext } from 'node:tls'
 import { SupercargoError } from '@supercargo/protocol'
 import { type AddressPolicy, checkAddressLiteral } from './address-policy.ts'
+import { ConnectionPools } from './connection-pools.ts'
 import { fromConnectionError } from './http-error.ts'
 import { type Body, exchange, isStale } from './http-exchange.ts'
+import type { ProxyFor } from './proxy-environment.ts'
 import { shown } from './shown-url.ts'
 
 export interface HttpClientOptions {
-  /** From `trustContext`. */
-  readonly trust?: SecureContext | undefined
+  /** From `trustContext`: for every origin, or asked for each one, so that what is for one origin is for no other. */
+  readonly trust?: SecureContext | ((url: URL) => SecureContext | undefined) | undefined
+  /** Asked for each URL; without it every connection is direct. */
+  readonly proxyFor?: ProxyFor | undefined
   /** Connections to one origin. */
   readonly socketsMax?: number
   /** Until a connection stands. */
   readonly connectTimeoutMs?: number
   /** Without a byte in either direction. */
   readonly idleTimeoutMs?: number
-  readonly policy?: AddressPolicy
+  /** Asked for each origin where it is a function. */
+  readonly policy?: AddressPolicy | ((url: URL) => AddressPolicy)
   readonly userAgent?: string
 }
 
@@ -54,25 +58,12 @@ export interface HttpResponse {
 const discardBytesMax = 65_536
 
 export class HttpClient {
-  readonly #http: HttpAgent
-  readonly #https: HttpsAgent
+  readonly #pools: ConnectionPools
   readonly #options: HttpClientOptions
-  readonly #policy: AddressPolicy
 
   constructor(options: HttpClientOptions = {}) {
     this.#options = options
-    this.#policy = options.policy ?? { metadata: false, own: true }
-    const shared = {
-      keepAlive: true,
-      maxSockets: options.socketsMax ?? 16,
-      maxFreeSockets: options.socketsMax ?? 16,
-      scheduling: 'lifo' as const,
-    }
-    this.#http = new HttpAgent(shared)
-    this.#https = new HttpsAgent({
-      ...shared,
-      ...(options.trust === undefined ? {} : { secureContext: options.trust }),
-    })
+    this.#pools = new ConnectionPools(options.socketsMax ?? 16)
   }
 
   /** Sends a request and resolves with the answer's head, whatever its status. Rejects with our kinds when there is no answer. */
@@ -80,7 +71,8 @@ export class HttpClient {
     const origin = request.url
     let url = origin
     for (let hop = 0; ; hop++) {
-      const policy = hop === 0 || isOwnHost(origin) ? this.#policy : { ...this.#policy, own: false }
+      const allowed = this.#policyFor(url)
+      const policy = hop === 0 || isOwnHost(origin) ? allowed : { ...allowed, own: false }
       const response = new Response(await this.#exchange(request, url, policy), url, request.method === 'HEAD')
       const location = response.headers.location
       const follow =
@@ -104,13 +96,22 @@ export class HttpClient {
 
   /** Closes all connections, also those of exchanges that still run. */
   close(): void {
-    this.#http.destroy()
-    this.#https.destroy()
+    this.#pools.close()
+  }
+
+  #policyFor(url: URL): AddressPolicy {
+    const { policy } = this.#options
+    return (typeof policy === 'function' ? policy(url) : policy) ?? { metadata: false, own: true }
   }
 
   async #exchange(request: HttpRequest, url: URL, policy: AddressPolicy): Promise<IncomingMessage> {
     checkAddressLiteral(url, policy)
+    const { trust, proxyFor } = this.#options
+    const proxy = proxyFor?.(url)
     const secure = url.protocol === 'https:'
+    const agent = secure
+      ? this.#pools.secure(typeof trust === 'function' ? trust(url) : trust, proxy)
+      : this.#pools.plain(proxy)
     const headers = typeof request.headers === 'function' ? (request.headers as HeadersOf)(url) : request.headers
     for (;;) {
       try {
@@ -119,8 +120,10 @@ export class HttpClient {
           url,
           headers: { 'user-agent': this.#options.userAgent ?? 'supercargo', accept: '*/*', ...headers },
           body: request.body,
-          agent: secure ? this.#https : this.#http,
-          policy,
+          agent,
+          // The proxy looks names up; where it stands is for whoever set it to say.
+          policy: proxy === undefined ? policy : { metadata: true, own: true },
+          proxy,
           connectTimeoutMs: this.#options.connectTimeoutMs ?? 10_000,
           idleTimeoutMs: this.#options.idleTimeoutMs ?? 60_000,
           signal: request.signal,

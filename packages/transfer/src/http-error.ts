@@ -2,6 +2,11 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { type ErrorKind, kindTable, printable, SupercargoError } from '@supercargo/protocol'
 import { parseRetryAfter } from './retry.ts'
+import { shown } from './shown-url.ts'
+
+/** OpenSSL's words for what a server says of our certificate; in the code or in the message, by the moment they arrive. */
+const certificateAlert =
+  /alert (certificate (required|unknown|expired|revoked)|bad certificate|unknown ca|handshake failure)/i
 
 const certificateCodes = new Set([
   'CERT_HAS_EXPIRED',
@@ -48,12 +53,43 @@ export function fromConnectionError(error: unknown, target: string): SupercargoE
       'name the authority with --ca-file (caFile in a plan)',
     )
   }
+  if (certificateAlert.test(`${code} ${reason}`.replaceAll('_', ' '))) {
+    return make(
+      'denied',
+      'client-certificate-refused',
+      `the server refused the client certificate, or the want of one (${code})`,
+      'give a certificate that it accepts (certFile and keyFile in a plan)',
+    )
+  }
   if (code === 'EPROTO' || code.startsWith('ERR_SSL')) {
     return make('denied', 'tls-failed', 'no TLS connection could be made', 'does the server speak https on this port?')
   }
   if (code.startsWith('HPE_'))
     return make('corrupt', 'not-http', `the answer is not HTTP (${code})`, 'is this the right port?')
   return make('unavailable', 'connection-failed', reason)
+}
+
+/**
+ * A proxy that makes no tunnel (undefined: the failure is not of that kind). 407 is for good, and so is any other refusal;
+ * 5xx is the proxy's word for a server that it cannot reach.
+ */
+export function fromProxyError(
+  error: unknown,
+  { url, proxy }: { readonly url: URL; readonly proxy?: URL | undefined },
+): SupercargoError | undefined {
+  const { code, statusCode } = error as { code?: string; statusCode?: number }
+  if (proxy === undefined || code !== 'ERR_PROXY_TUNNEL') return undefined
+  const says = `${shown(url)}: the proxy ${proxy.host} ${statusCode === undefined ? 'made no tunnel' : `answered ${statusCode}`}`
+  if (statusCode === undefined || statusCode >= 500) {
+    return new SupercargoError('unavailable', 'proxy-failed', says, { cause: error })
+  }
+  return new SupercargoError('denied', 'proxy-refused', says, {
+    cause: error,
+    hint:
+      statusCode === 407
+        ? 'give user and password in the URL of HTTPS_PROXY and HTTP_PROXY'
+        : 'does the proxy allow this host and port? name it in NO_PROXY if it is reached directly',
+  })
 }
 
 /**

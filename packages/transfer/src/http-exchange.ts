@@ -8,7 +8,7 @@ import type { Readable } from 'node:stream'
 import { SupercargoError } from '@supercargo/protocol'
 import { type AddressPolicy, addressError, addressFault, guardedLookup } from './address-policy.ts'
 import { abortReason } from './clock.ts'
-import { fromConnectionError } from './http-error.ts'
+import { fromConnectionError, fromProxyError } from './http-error.ts'
 import { shown } from './shown-url.ts'
 
 /**
@@ -26,6 +26,8 @@ export interface Exchange {
   readonly body: Body | undefined
   readonly agent: Agent
   readonly policy: AddressPolicy
+  /** What the agent goes through; its own words are told from the server's. */
+  readonly proxy?: URL | undefined
   readonly connectTimeoutMs: number
   readonly idleTimeoutMs: number
   readonly signal: AbortSignal | undefined
@@ -52,23 +54,28 @@ export function exchange(settings: Exchange): Promise<IncomingMessage> {
       agent: settings.agent,
       headers: settings.headers,
       lookup: guardedLookup(settings.policy),
+      // Of a tunnel: without it, one that is never made would stay open.
+      ...(settings.proxy === undefined ? {} : { timeout: settings.connectTimeoutMs }),
     })
     let answer: IncomingMessage | undefined
     let cause: SupercargoError | undefined
     /** Ends the exchange for a reason of ours, which is then the one reported. */
     const stop = (error: SupercargoError): void => {
       cause ??= error
+      // Before there is a connection nobody would hear of it: one that is still in the making tells nothing.
+      if (outgoing.socket === null) reject(cause)
       if (answer === undefined) outgoing.destroy(error)
       else answer.destroy(error)
     }
     const abort = (): void => stop(abortReason(signal!))
     signal?.addEventListener('abort', abort, { once: true })
     outgoing.once('close', () => signal?.removeEventListener('abort', abort))
+    if (settings.proxy !== undefined) limitTunnel(outgoing, settings, stop)
     outgoing.once('socket', (socket) => watch(socket, outgoing, settings, () => answer, stop))
     outgoing.on('information', (info) => settings.onInterim?.(info.statusCode, info.headers))
     outgoing.on('error', (error) => {
       if (answer !== undefined) return void answer.destroy(error)
-      const failure = cause ?? fromConnectionError(error, shown(url))
+      const failure = cause ?? fromProxyError(error, settings) ?? fromConnectionError(error, shown(url))
       if (outgoing.reusedSocket && failure.code === 'connection-lost') staleFailures.add(failure)
       reject(failure)
     })
@@ -79,6 +86,20 @@ export function exchange(settings: Exchange): Promise<IncomingMessage> {
       resolve(stream)
     })
   })
+}
+
+/** A tunnel is made before there is a socket to watch. */
+function limitTunnel(
+  outgoing: ClientRequest,
+  { url, proxy, connectTimeoutMs }: Exchange,
+  stop: (error: SupercargoError) => void,
+): void {
+  const timer = setTimeout(() => {
+    const text = `${shown(url)}: no connection through the proxy ${proxy!.host} within ${connectTimeoutMs} ms`
+    stop(new SupercargoError('unavailable', 'connect-timeout', text))
+  }, connectTimeoutMs)
+  outgoing.once('socket', () => clearTimeout(timer))
+  outgoing.once('close', () => clearTimeout(timer))
 }
 
 /**

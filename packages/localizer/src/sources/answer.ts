@@ -5,12 +5,16 @@ import { fromStatus, type HttpResponse, shown } from '@supercargo/transfer'
 import type { Opened } from './source.ts'
 
 /**
- * `offset` is what the request asked for (0: no Range). 416 with a total of exactly `offset` is an answer without bytes:
- * everything is held already. Throws `range` when the server's range cannot be used and the whole must be asked for.
+ * `asked` is what the request asked for (`offset` 0 without an `end`: no Range). 416 with a total of exactly `offset` is an
+ * answer without bytes: everything is held already. Throws `range` when the server's range cannot be used and the whole must be
+ * asked for, and `source-changed` when the answer to a request with an `end` is of another version.
  */
-export function openedAnswer(response: HttpResponse, offset: number): Opened {
+export function openedAnswer(
+  response: HttpResponse,
+  asked: { readonly offset: number; readonly end?: number | undefined; readonly etag?: string | undefined },
+): Opened {
   try {
-    return read(response, offset)
+    return asked.end === undefined ? read(response, asked.offset) : part(response, asked.offset, asked.end, asked.etag)
   } catch (error) {
     response.discard()
     throw error
@@ -48,9 +52,41 @@ function read(response: HttpResponse, offset: number): Opened {
     response.discard()
     return { start: offset, sizeBytes: offset, ...described, stream: Readable.from([]) }
   }
+  throw failed(response, name)
+}
+
+/** The answer to a request for bytes `offset` to `end` of the version `etag`: these and no others. */
+function part(response: HttpResponse, offset: number, end: number, etag: string | undefined): Opened {
+  const { status, headers } = response
+  const name = shown(response.url)
+  const changed =
+    status === 412 ||
+    status === 416 ||
+    ((status === 200 || status === 206) && etag !== undefined && strong(headers.etag) !== etag)
+  if (changed) throw new SupercargoError('corrupt', 'source-changed', `${name} changed while it was fetched`)
+  if (status === 200) throw unusable(name, 'the whole instead of a part')
+  if (status !== 206) throw failed(response, name)
+  const range = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(headers['content-range'] ?? '')
+  if (range === null || Number(range[1]) !== offset || Number(range[2]) !== end - 1 || !isPlain(headers))
+    throw unusable(name, 'another range than it was asked for')
+  return {
+    start: offset,
+    sizeBytes: Number(range[3]),
+    etag,
+    contentType: headers['content-type'],
+    stream: response.stream,
+    discard: () => response.discard(),
+  }
+}
+
+function isPlain(headers: HttpResponse['headers']): boolean {
+  return ['', 'identity'].includes(headers['content-encoding']?.trim().toLowerCase() ?? '')
+}
+
+function failed({ status, headers, url }: HttpResponse, name: string): SupercargoError {
   if (status < 300)
-    throw new SupercargoError('corrupt', 'unexpected-status', `${name} answered ${status}, which carries no file`)
-  throw withHint(fromStatus(status, headers, name), response.url)
+    return new SupercargoError('corrupt', 'unexpected-status', `${name} answered ${status}, which carries no file`)
+  return withHint(fromStatus(status, headers, name), url)
 }
 
 /** A weak ETag, or none, says nothing about bytes (RFC 9110 section 8.8.1). */
@@ -65,11 +101,16 @@ function unusable(name: string, what: string): SupercargoError {
 /** A presigned URL that is refused has usually expired; when, it says itself. */
 function withHint(error: SupercargoError, url: URL): SupercargoError {
   if (error.kind !== 'denied') return error
+  if (error.status === 407) return withText(error, 'give user and password in the URL of HTTPS_PROXY and HTTP_PROXY')
   const presigned =
     url.searchParams.has('X-Amz-Signature') || url.searchParams.has('Signature') || url.searchParams.has('sig')
   const hint = presigned
     ? 'a signed URL works only until it expires; sign it anew'
-    : 'check the credentials for this origin (headerFile in the plan)'
+    : 'check the credentials for this origin (http in the plan)'
+  return withText(error, hint)
+}
+
+function withText(error: SupercargoError, hint: string): SupercargoError {
   return new SupercargoError(error.kind, error.code, error.message, {
     hint,
     context: error.context,

@@ -1,5 +1,6 @@
 /** From a URI's scheme to the source that reads it; each is imported when the first item needs it. */
-import { printable, SupercargoError } from '@supercargo/protocol'
+import { type Environment, printable, SupercargoError } from '@supercargo/protocol'
+import { proxiesOf } from '@supercargo/transfer'
 import type { Item, RootPlan } from '../root-plan.ts'
 import type { Redactor } from './secret-text.ts'
 import type { Source, SourceItem } from './source.ts'
@@ -22,11 +23,12 @@ export interface Sources {
 /** The settings are the first plan's: the roots of one run share them. */
 export function createSources(
   plan: RootPlan,
-  options: { readonly socketsMax: number; readonly redactor: Redactor },
+  options: { readonly socketsMax: number; readonly redactor: Redactor; readonly environment: Environment },
 ): Sources {
   const opening = new Map<string, Promise<Source>>()
   const opened = new Map<string, Source>()
   const { idleTimeoutMs } = plan.limits
+  const proxyFor = proxiesOf(options.environment)
   const once = <S extends Source>(name: string, create: () => Promise<S>): Promise<S> => {
     const found = opening.get(name) as Promise<S> | undefined
     if (found !== undefined) return found
@@ -46,7 +48,7 @@ export function createSources(
         })
       }
       const { createStagedSource } = await import('./staged.ts')
-      return createStagedSource({ ...plan.staging, idleTimeoutMs, redactor: options.redactor })
+      return createStagedSource({ ...plan.staging, idleTimeoutMs, proxyFor, redactor: options.redactor })
     })
   const of = (item: SourceItem): Promise<Source> => {
     const name = nameOf(item)
@@ -54,7 +56,7 @@ export function createSources(
     if (name === 'file') return once(name, async () => (await import('./file.ts')).createFileSource())
     return once(name, async () => {
       const { createHttpSource } = await import('./http.ts')
-      return createHttpSource({ origins: plan.http ?? {}, idleTimeoutMs, ...options })
+      return createHttpSource({ origins: plan.http ?? {}, idleTimeoutMs, proxyFor, ...options })
     })
   }
   return {

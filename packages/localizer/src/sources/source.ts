@@ -20,6 +20,11 @@ export interface Facts {
 export interface OpenOptions {
   /** The first byte that is wanted. */
   readonly offset: number
+  /**
+   * Where the wanted bytes end; without it, at the end of the item. Only asked of a source that has `ranges`, and only with
+   * `etag`: then it is exactly these bytes of exactly this version, or an error.
+   */
+  readonly end?: number | undefined
   /** The strong ETag of the bytes already held: the source gives `offset` of the same content, or everything from 0. */
   readonly etag?: string | undefined
   readonly signal?: AbortSignal | undefined
@@ -58,9 +63,13 @@ export interface OpenedBundle {
  *    exception is a credential that was refused and has changed on disk since it was read: then it is read and sent once more.
  * 4. Bytes of two versions never come out of one stream: an item that changes while it is read fails with `source-changed`.
  * 5. After the signal aborts, the stream fails and nothing is left open.
- * 6. Credentials go to the origin they are configured for, and to nobody else. No message holds one, nor a URI's user or query.
+ * 6. With `end`, another version than `etag` names fails with `source-changed`, and a place that cannot give just a part with
+ *    kind `range`: never are other bytes given for those that were asked for.
+ * 7. Credentials go to the origin they are configured for, and to nobody else. No message holds one, nor a URI's user or query.
  */
 export interface Source {
+  /** Present where parts of one item may be asked for side by side, with `end`. */
+  readonly ranges?: true | undefined
   /** Stable and without secrets: equal identities mean the same item. It is hashed into names on disk. */
   identity(item: SourceItem): string
   /** How the item is called in messages and reports. */

@@ -1,7 +1,7 @@
 /** Files of a staged resource: the manifest names them with size and digest, the server sends them one by one or in a bundle. */
 import { createClient, type StagingClient } from '@supercargo/client'
 import { type Secret, type StagedFile, SupercargoError } from '@supercargo/protocol'
-import { trustContext } from '@supercargo/transfer'
+import { type ProxyFor, trustContext } from '@supercargo/transfer'
 import { openedAnswer } from './answer.ts'
 import { type Redactor, readSecret } from './secret-text.ts'
 import type { Facts, Opened, OpenedBundle, OpenOptions, Source, SourceItem } from './source.ts'
@@ -11,6 +11,7 @@ export interface StagedSourceOptions {
   readonly caFile?: string | undefined
   readonly idleTimeoutMs: number
   readonly redactor: Redactor
+  readonly proxyFor?: ProxyFor | undefined
 }
 
 export interface StagedSource extends Source {
@@ -23,6 +24,7 @@ export function createStagedSource(options: StagedSourceOptions): StagedSource {
     server: options.url,
     trust: trustContext(options.caFile === undefined ? [] : [options.caFile]),
     idleTimeoutMs: options.idleTimeoutMs,
+    proxyFor: options.proxyFor,
   })
   const secrets = new Map<string, Secret>()
 
@@ -42,6 +44,7 @@ export function createStagedSource(options: StagedSourceOptions): StagedSource {
   }
 
   return {
+    ranges: true,
     identity: (item) => `staged ${options.url} ${stagedItem(item).resource} ${stagedItem(item).path}`,
     shown: (item) => `resource ${stagedItem(item).resource}/${stagedItem(item).path}`,
     // The manifest has told everything already.
@@ -51,7 +54,7 @@ export function createStagedSource(options: StagedSourceOptions): StagedSource {
       const response = await withSecret(secretFile, (secret) =>
         client.openFile({ resourceId: resource, secret, path, ...open }),
       ).catch(rangeRefused)
-      return openedAnswer(response, open.offset)
+      return openedAnswer(response, open)
     },
     bundle: async (item, { sizeBytesMax, signal }): Promise<OpenedBundle> => {
       const { resource, secretFile } = stagedItem(item)

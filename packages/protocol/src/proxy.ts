@@ -1,6 +1,6 @@
-/** Which proxy leads to the API server: the rules of client-go for HTTPS_PROXY and NO_PROXY, which know address ranges. */
+/** Which proxy leads to an address: the rules of Go's programs, client-go among them, for HTTPS_PROXY and NO_PROXY, which know address ranges. */
 import { BlockList, isIP } from 'node:net'
-import { SupercargoError } from '@supercargo/protocol'
+import { SupercargoError } from './errors.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
