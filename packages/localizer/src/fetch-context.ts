@@ -1,6 +1,7 @@
 /** What every fetch of a run shares: limits, time, disk, hashing, and who is told. */
 import type { Digest, PlanLimits } from '@supercargo/protocol'
 import type { Clock, Hasher } from '@supercargo/transfer'
+import type { ConnectionBudget } from './connection-budget.ts'
 import type { Disk } from './disk.ts'
 import type { DiskSpace } from './disk-space.ts'
 import type { Progress } from './progress.ts'
@@ -15,7 +16,9 @@ export interface FetchContext {
   readonly clock: Clock
   readonly disk: Disk
   readonly space: DiskSpace
-  readonly hasher: Hasher
+  /** Without one, everything is hashed by the thread that receives it. */
+  readonly hasher: Hasher | undefined
+  readonly budget: ConnectionBudget
   readonly syncs: SyncQueue
   readonly sources: Sources
   readonly progress: Progress

@@ -20,8 +20,8 @@ export async function fetchFile(fetch: Fetch, context: FetchContext, signal: Abo
   context.progress.begin(fetch.target, fetch.sizeBytes, true)
   try {
     await partial.load(fetch.sizeBytes)
-    let bestBytes = partial.heldBytes
-    const restarts: Restarts = { changes: 0, mismatches: 0 }
+    let bestBytes = partial.broughtBytes
+    const restarts: Restarts = { changes: 0, mismatches: 0, single: false }
     const received = await withRetry(
       async () => {
         attempts++
@@ -33,8 +33,8 @@ export async function fetchFile(fetch: Fetch, context: FetchContext, signal: Abo
         signal,
         clock: context.clock,
         progressed: () => {
-          const grown = partial.heldBytes > bestBytes
-          bestBytes = Math.max(bestBytes, partial.heldBytes)
+          const grown = partial.broughtBytes > bestBytes
+          bestBytes = Math.max(bestBytes, partial.broughtBytes)
           return grown
         },
         onRetry: (failure) => context.progress.failed(fetch.target, failure.message),
@@ -54,6 +54,8 @@ export async function fetchFile(fetch: Fetch, context: FetchContext, signal: Abo
 interface Restarts {
   changes: number
   mismatches: number
+  /** A part could not be had: from then on one connection brings it all. */
+  single: boolean
 }
 
 /**
@@ -68,12 +70,17 @@ async function untilSettled(
   restarts: Restarts,
 ): Promise<Received> {
   for (;;) {
-    const heldBytes = partial.heldBytes
+    const heldBytes = partial.broughtBytes
     try {
-      const received = await receiveFile(fetch, partial, context, signal)
+      const received = await receiveFile(fetch, partial, context, signal, restarts.single)
       if (fetch.digest === undefined || received.digest === fetch.digest) return received
       throw digestMismatch(fetch, received)
     } catch (error) {
+      if (partial.isInParts && SupercargoError.is(error) && error.kind === 'range') {
+        restarts.single = true
+        partial.reset()
+        continue
+      }
       if (signal.aborted || !startsAnew(error, heldBytes, restarts)) throw error
       partial.reset()
     }

@@ -2,7 +2,7 @@
 import { type Environment, formatDuration, SupercargoError, toSupercargoError } from '@supercargo/protocol'
 import { abortReason, type Clock, Hasher, systemClock } from '@supercargo/transfer'
 import { type Disk, realDisk } from './disk.ts'
-import { memoryBudgetOf, transfersOf } from './memory.ts'
+import { memoryBudgetOf, paysForThread, transfersOf } from './memory.ts'
 import { Progress, type ProgressState } from './progress.ts'
 import { type Report, totalsOf } from './report.ts'
 import type { RootPlan } from './root-plan.ts'
@@ -40,14 +40,15 @@ export async function localize(plans: RootPlan | readonly RootPlan[], options: L
   const { limits } = first
   const progress = new Progress(options.onProgress)
   const stop = new AbortController()
-  const hasher = new Hasher()
+  const budgetBytes = options.memoryBudgetBytes ?? memoryBudgetOf()
+  const hasher = paysForThread(budgetBytes) ? new Hasher() : undefined
   const forward = (): void => stop.abort(abortReason(options.signal!))
   if (options.signal?.aborted) forward()
   options.signal?.addEventListener('abort', forward, { once: true })
   // A hash of gigabytes must not hold up the end.
-  stop.signal.addEventListener('abort', () => void hasher.close(), { once: true })
+  stop.signal.addEventListener('abort', () => void hasher?.close(), { once: true })
   const timer = setTimeout(() => stop.abort(deadlineError(limits.deadlineMs, progress)), limits.deadlineMs)
-  const transfersMax = transfersOf(options.memoryBudgetBytes ?? memoryBudgetOf(), limits.concurrencyMax)
+  const transfersMax = transfersOf(budgetBytes, limits.concurrencyMax)
   const sources = createSources(first, {
     socketsMax: transfersMax,
     redactor: options.redactor ?? new Redactor(),
@@ -78,7 +79,7 @@ export async function localize(plans: RootPlan | readonly RootPlan[], options: L
     clearTimeout(timer)
     options.signal?.removeEventListener('abort', forward)
     sources.close()
-    await hasher.close()
+    await hasher?.close()
   }
 }
 

@@ -7,8 +7,10 @@ const mebibyte = 2 ** 20
 export const budgetDefaultBytes = 128 * mebibyte
 /** What the program needs before the first transfer. */
 const programBytes = 48 * mebibyte
-/** Of one transfer: one block being written, one being gathered, and socket buffers that wait for the collector. */
+/** Of one transfer: its connection's buffer, and chunks that wait for the collector where there is TLS or a proxy. */
 const transferBytes = 4 * mebibyte
+/** Of the thread that hashes. */
+const threadBytes = 16 * mebibyte
 
 /** cgroup v2, then v1; inside a container both show the container's own limit. */
 const limitFiles = ['/sys/fs/cgroup/memory.max', '/sys/fs/cgroup/memory/memory.limit_in_bytes']
@@ -20,6 +22,11 @@ export function memoryBudgetOf(files: readonly string[] = limitFiles): number {
     if (limit !== undefined) return Math.min(budgetDefaultBytes, Math.floor(limit / 2))
   }
   return budgetDefaultBytes
+}
+
+/** Whether hashing may have a thread of its own. */
+export function paysForThread(budgetBytes: number): boolean {
+  return budgetBytes >= programBytes + transferBytes + threadBytes
 }
 
 /** Transfers at a time that a budget pays for: at least one, at most what the plan allows. */

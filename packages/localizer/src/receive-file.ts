@@ -1,20 +1,15 @@
 /** One exchange with a source into one partial file: continues what is held where that is safe, and never stitches two versions. */
 import { dirname } from 'node:path'
 import { type Digest, printable, SupercargoError } from '@supercargo/protocol'
-import { abortReason, fromFileSystemError, receive } from '@supercargo/transfer'
+import { abortReason } from '@supercargo/transfer'
 import { fileMode } from './disk.ts'
 import type { Fetch, FetchContext } from './fetch-context.ts'
 import type { PartialFile } from './partial.ts'
-import {
-  DirectTarget,
-  directBytesMax,
-  GatheredTarget,
-  gatheredBytesMax,
-  type ReceiveTarget,
-  StreamedTarget,
-} from './receive-target.ts'
+import { Parts } from './parts.ts'
+import { receiveParts } from './receive-parts.ts'
+import { ReceiveTarget } from './receive-target.ts'
 import { RunningDigest } from './running-digest.ts'
-import type { Opened } from './sources/source.ts'
+import type { Opened, Source } from './sources/source.ts'
 import { StallWatch } from './stall-watch.ts'
 
 export interface Received {
@@ -31,6 +26,18 @@ export interface Received {
 /** What is held cannot be continued with what the source offers now: begin at 0. */
 export class Stale extends Error {}
 
+/** A rest that is smaller is not worth a second connection. */
+const dividedBytesMin = 32 << 20
+
+interface Receiving {
+  readonly fetch: Fetch
+  readonly partial: PartialFile
+  readonly context: FetchContext
+  readonly watch: StallWatch
+  /** One connection only: the place cannot give parts. */
+  readonly single: boolean
+}
+
 /**
  * Resolves with the digest of the whole file. On failure the partial file holds what can be continued, or nothing. Throws
  * `Stale`, kind `range` and `source-changed` where the caller has to begin at 0.
@@ -40,19 +47,22 @@ export async function receiveFile(
   partial: PartialFile,
   context: FetchContext,
   signal: AbortSignal,
+  single = false,
 ): Promise<Received> {
   if (fetch.digest !== undefined && fetch.sizeBytes === partial.heldBytes && partial.heldBytes > 0)
     return await rehash(fetch, partial, context)
   const source = await context.sources.of(fetch.item)
   const began = context.clock.monotonic()
   const watch = new StallWatch(context.limits.idleTimeoutMs, fetch.shown, signal)
+  const receiving = { fetch, partial, context, watch, single }
   try {
+    if (partial.isInParts) return { ...(await pump(undefined, source, receiving)), waitingMs: 0 }
     const offset = partial.continuable ? partial.heldBytes : 0
     const opened = await source.open(fetch.item, { offset, etag: partial.etag, signal: watch.signal })
     const answered = context.clock.monotonic()
     try {
       adopt(opened, offset, fetch, partial, context)
-      const result = await pump(opened, fetch, partial, context, watch)
+      const result = await pump(opened, source, receiving)
       return { ...result, waitingMs: answered - began }
     } catch (error) {
       opened.discard()
@@ -97,74 +107,64 @@ function adopt(opened: Opened, offset: number, fetch: Fetch, partial: PartialFil
 }
 
 async function pump(
-  opened: Opened,
-  fetch: Fetch,
-  partial: PartialFile,
-  context: FetchContext,
-  watch: StallWatch,
+  opened: Opened | undefined,
+  source: Source,
+  { fetch, partial, context, watch, single }: Receiving,
 ): Promise<Omit<Received, 'waitingMs'>> {
   // Encoded bytes have another size than the file; the digest decides about them.
-  const sizeBytes = opened.contentEncoding === undefined ? (fetch.sizeBytes ?? opened.sizeBytes) : undefined
-  const restBytes = sizeBytes === undefined ? undefined : sizeBytes - opened.start
-  const target = targetFor(opened.start, sizeBytes, partial, context)
+  const encoding = opened?.contentEncoding
+  const sizeBytes =
+    encoding === undefined ? (partial.parts?.sizeBytes ?? fetch.sizeBytes ?? opened?.sizeBytes) : undefined
+  const from = opened?.start ?? partial.heldBytes
+  const end = sizeBytes ?? Number.POSITIVE_INFINITY
+  const etag = partial.etag
+  const mayDivide = source.ranges === true && !single && etag !== undefined && sizeBytes !== undefined
+  const parts = new Parts(end, partial.parts?.missing ?? [[from, end]])
+  const target = new ReceiveTarget(partial, context, partial.heldBytes, sizeBytes)
   const began = context.clock.monotonic()
+  context.budget.enter()
   try {
-    let first = opened.start === 0
-    const take = (chunk: Buffer): Promise<void> | undefined => {
-      if (first) {
-        first = false
-        refusePage(chunk, opened, fetch)
-      }
-      watch.saw(chunk.length)
-      context.received(chunk.length)
-      const wait = target.write(chunk)
-      context.progress.at(fetch.target, target.position)
-      return wait
-    }
-    await receive(opened.stream, take, { bytesMax: restBytes, bytesExpected: restBytes, source: fetch.shown })
+    await receiveParts({
+      ...{ fetch, source, parts, target, partial, context, watch },
+      heldBytes: partial.broughtBytes,
+      first: opened === undefined ? undefined : { opened, from, to: end },
+      pinned: mayDivide && end - from >= dividedBytesMin ? { etag, sizeBytes } : undefined,
+      inspect: (chunk, of) => refusePage(chunk, of, fetch),
+    })
     const receivedAt = context.clock.monotonic()
     watch.stop()
-    const { digest, writtenAt, hashedAt } = await target.finish()
-    partial.grownTo(target.position)
+    const size = sizeBytes ?? parts.bytes
+    const digest = await target.finish(size)
+    partial.grownTo(size)
+    const hashedAt = context.clock.monotonic()
     return {
-      sizeBytes: target.position,
+      sizeBytes: size,
       digest,
-      encoding: opened.contentEncoding,
+      encoding,
       receivingMs: receivedAt - began,
-      hashingMs: hashedAt - writtenAt,
-      writingMs: writtenAt - receivedAt,
+      hashingMs: hashedAt - receivedAt,
+      writingMs: target.writingMs,
     }
   } catch (error) {
-    partial.grownTo(await target.keep())
+    if (!partial.continuable) partial.grownTo(0)
     throw error
   } finally {
-    await target.close()
+    context.budget.leave()
+    target.close()
   }
-}
-
-function targetFor(
-  start: number,
-  sizeBytes: number | undefined,
-  partial: PartialFile,
-  context: FetchContext,
-): ReceiveTarget {
-  if (start > 0 || sizeBytes === undefined || sizeBytes > directBytesMax)
-    return new StreamedTarget(partial, context, start, sizeBytes)
-  return sizeBytes > gatheredBytesMax ? new DirectTarget(partial, context) : new GatheredTarget(partial, context)
 }
 
 /** All bytes are held from an earlier run: no request is needed to find out whether they are right. */
 async function rehash(fetch: Fetch, partial: PartialFile, context: FetchContext): Promise<Received> {
   const began = context.clock.monotonic()
-  const running = RunningDigest.begin(context.hasher, partial.path, partial.heldBytes, partial.heldBytes)
+  const running = RunningDigest.begin(partial.path, partial.heldBytes, partial.heldBytes, context.hasher)
   const digest = await running.finish(partial.heldBytes)
   context.progress.at(fetch.target, partial.heldBytes)
+  const fd = context.disk.open(partial.path, false)
   try {
-    const fd = context.disk.open(partial.path, false)
     context.disk.setMode(fd, fileMode)
-    await context.disk.close(fd)
-  } catch (error) {
-    throw fromFileSystemError(error, `cannot open ${partial.path}`)
+  } finally {
+    context.disk.closeAtOnce(fd)
   }
   return {
     sizeBytes: partial.heldBytes,

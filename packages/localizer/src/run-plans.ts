@@ -2,6 +2,7 @@
 import { formatBytes, SupercargoError } from '@supercargo/protocol'
 import { assemble } from './assemble.ts'
 import { type Assignment, assign, leavingFiles } from './assignment.ts'
+import { ConnectionBudget } from './connection-budget.ts'
 import type { Disk } from './disk.ts'
 import { DiskSpace } from './disk-space.ts'
 import { expandRoot, sourceItemOf } from './expand.ts'
@@ -61,7 +62,12 @@ async function makeTrue(roots: readonly Root[], run: Run): Promise<Map<Root, Roo
   const assignments = roots.map((root) => assign(root, expandRoot(root.plan, expanding), disk))
   for (const assignment of assignments) checkAssignment(assignment, disk)
   const syncs = new SyncQueue(disk)
-  const context: FetchContext = { ...run, space: new DiskSpace(disk), syncs }
+  const context: FetchContext = {
+    ...run,
+    space: new DiskSpace(disk),
+    syncs,
+    budget: new ConnectionBudget(run.transfersMax),
+  }
   const smallFilesOf = (resource: string) =>
     (manifests.get(resource) ?? []).filter((file) => isBundled(file.sizeBytes)).length
   try {

@@ -11,7 +11,8 @@ export interface Run {
   readonly beganMs: number
   readonly deadlineAtMs: number
   readonly disk: Disk
-  readonly hasher: Hasher
+  /** Undefined where the memory budget does not pay for a thread. */
+  readonly hasher: Hasher | undefined
   readonly progress: Progress
   readonly sources: Sources
   /** Transfers at a time. */

@@ -8,62 +8,79 @@ import { type FollowedFile, fromFileSystemError, type Hasher } from '@supercargo
 export const inlineBytesMax = 8 << 20
 
 export class RunningDigest {
-  readonly #hasher: Hasher
+  readonly #hasher: Hasher | undefined
   readonly #path: string
   #inline: Hash | undefined
   #inlineBytes = 0
   #followed: FollowedFile | undefined
 
-  private constructor(hasher: Hasher, path: string) {
+  private constructor(hasher: Hasher | undefined, path: string) {
     this.#hasher = hasher
     this.#path = path
   }
 
-  /** The first `heldBytes` of the file at `path` are read again: they are hashed like all that follow. */
-  static begin(hasher: Hasher, path: string, heldBytes: number, sizeBytes: number | undefined): RunningDigest {
+  /**
+   * The first `heldBytes` of the file at `path` are read again: they are hashed like all that follow. Without a hasher, everything
+   * is hashed inline, whatever its size.
+   */
+  static begin(
+    path: string,
+    heldBytes: number,
+    sizeBytes: number | undefined,
+    hasher: Hasher | undefined,
+  ): RunningDigest {
     const digest = new RunningDigest(hasher, path)
-    if (Math.max(heldBytes, sizeBytes ?? 0) > inlineBytesMax) {
+    if (hasher !== undefined && Math.max(heldBytes, sizeBytes ?? 0) > inlineBytesMax) {
       digest.#followed = hasher.follow(path)
       return digest
     }
     digest.#inline = createHash('sha256')
-    if (heldBytes > 0) digest.#readHeld(heldBytes)
+    digest.#readTo(heldBytes)
     return digest
   }
 
-  /** The next chunk, and how much of the file is written by now. */
-  update(chunk: Uint8Array, writtenBytes: number): void {
-    if (this.#followed !== undefined) return this.#followed.advance(writtenBytes)
-    this.#inline!.update(chunk)
+  /** A chunk that was written at `position`; what is not the next one is read again later. */
+  update(chunk: Uint8Array, position: number): void {
+    if (this.#inline === undefined || position !== this.#inlineBytes) return
+    this.#inline.update(chunk)
     this.#inlineBytes += chunk.length
-    if (this.#inlineBytes <= inlineBytesMax) return
+    if (this.#hasher === undefined || this.#inlineBytes <= inlineBytesMax) return
     // Larger than it was known to be: from here on the thread does it, from the first byte.
     this.#inline = undefined
     this.#followed = this.#hasher.follow(this.#path)
   }
 
+  /** So many bytes from the start are in the file. */
+  advance(bytes: number): void {
+    this.#followed?.advance(bytes)
+  }
+
   /** All bytes are in the file. */
   async finish(sizeBytes: number): Promise<Digest> {
-    return this.#followed === undefined ? digestOf(this.#inline!.digest('hex')) : await this.#followed.finish(sizeBytes)
+    const followed = this.#followed
+    if (followed !== undefined) {
+      const digest = await followed.finish(sizeBytes)
+      this.#followed = undefined
+      return digest
+    }
+    this.#readTo(sizeBytes)
+    return digestOf(this.#inline!.digest('hex'))
   }
 
   abandon(): void {
     this.#followed?.abandon()
+    this.#followed = undefined
   }
 
-  #readHeld(heldBytes: number): void {
+  #readTo(bytes: number): void {
+    if (this.#inlineBytes >= bytes) return
     try {
       const fd = openSync(this.#path, 'r')
       try {
-        const buffer = Buffer.allocUnsafe(Math.min(heldBytes, 1 << 20))
-        while (this.#inlineBytes < heldBytes) {
-          const read = readSync(
-            fd,
-            buffer,
-            0,
-            Math.min(buffer.length, heldBytes - this.#inlineBytes),
-            this.#inlineBytes,
-          )
+        const buffer = Buffer.allocUnsafe(Math.min(bytes - this.#inlineBytes, 1 << 20))
+        while (this.#inlineBytes < bytes) {
+          const wanted = Math.min(buffer.length, bytes - this.#inlineBytes)
+          const read = readSync(fd, buffer, 0, wanted, this.#inlineBytes)
           if (read === 0) throw Object.assign(new Error('it is shorter than it was'), { code: 'ESHORT' })
           this.#inline!.update(buffer.subarray(0, read))
           this.#inlineBytes += read

@@ -1,7 +1,8 @@
 /** Connections that are kept: one pool for each way out, which is a set of authorities, a certificate of ours, a proxy. */
-import { Agent as HttpAgent } from 'node:http'
-import { Agent as HttpsAgent } from 'node:https'
+import type { Agent as HttpAgent } from 'node:http'
+import type { Agent as HttpsAgent } from 'node:https'
 import type { SecureContext } from 'node:tls'
+import { nodeHttp, nodeHttps } from './node-modules.ts'
 
 export class ConnectionPools {
   readonly #settings: { keepAlive: true; maxSockets: number; maxFreeSockets: number; scheduling: 'lifo' }
@@ -15,13 +16,17 @@ export class ConnectionPools {
   }
 
   plain(proxy: URL | undefined): HttpAgent {
-    return made(this.#plain, proxy?.href ?? '', () => new HttpAgent({ ...this.#settings, ...proxied(proxy) }))
+    return made(this.#plain, proxy?.href ?? '', () => new (nodeHttp().Agent)({ ...this.#settings, ...proxied(proxy) }))
   }
 
   secure(context: SecureContext | undefined, proxy: URL | undefined): HttpsAgent {
     const byProxy = made(this.#secure, context, () => new Map<string, HttpsAgent>())
     const trust = context === undefined ? {} : { secureContext: context }
-    return made(byProxy, proxy?.href ?? '', () => new HttpsAgent({ ...this.#settings, ...trust, ...proxied(proxy) }))
+    return made(
+      byProxy,
+      proxy?.href ?? '',
+      () => new (nodeHttps().Agent)({ ...this.#settings, ...trust, ...proxied(proxy) }),
+    )
   }
 
   /** Closes all connections, also those in use. */

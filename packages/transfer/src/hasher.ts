@@ -2,10 +2,11 @@
  * SHA-256 of files on a worker thread, so that hashing and moving bytes use two cores. The worker reads what was written
  * from the page cache: nothing is copied between threads, and a resumed file is hashed from its first byte.
  */
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
 import { type Digest, digestOf, type SupercargoError } from '@supercargo/protocol'
 import { abortReason } from './clock.ts'
 import { fromFileSystemError } from './file-system-error.ts'
+import { nodeThreads } from './node-modules.ts'
 
 /** A file that is being written and hashed behind the writer. */
 export interface FollowedFile {
@@ -107,7 +108,7 @@ export class Hasher {
 
   #start(): Worker {
     if (this.#worker !== undefined) return this.#worker
-    const worker = new Worker(`(${hashThread.toString()})()`, {
+    const worker = new (nodeThreads().Worker)(`(${hashThread.toString()})()`, {
       eval: true,
       name: 'supercargo-hasher',
       resourceLimits: { maxOldGenerationSizeMb: 32 },

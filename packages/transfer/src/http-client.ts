@@ -1,11 +1,13 @@
 /** One HTTP exchange as a stream, over pooled connections: trust, time-outs, redirects, and who may be dialled. */
-import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders } from 'node:http'
+import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http'
+import type { Readable } from 'node:stream'
 import type { SecureContext } from 'node:tls'
 import { SupercargoError } from '@supercargo/protocol'
 import { type AddressPolicy, checkAddressLiteral } from './address-policy.ts'
 import { ConnectionPools } from './connection-pools.ts'
 import { fromConnectionError } from './http-error.ts'
-import { type Body, exchange, isStale } from './http-exchange.ts'
+import { type Body, exchange, isStale, noteStale } from './http-exchange.ts'
+import { LeanConnections } from './lean-connections.ts'
 import type { ProxyFor } from './proxy-environment.ts'
 import { shown } from './shown-url.ts'
 
@@ -47,7 +49,7 @@ export interface HttpResponse {
   /** Where the answer came from, after redirects. */
   readonly url: URL
   /** The body, paused. Read it to the end, or `discard` it. Its errors are raw; `receive` translates them. */
-  readonly stream: IncomingMessage
+  readonly stream: Readable
   /** The body as text, at most `bytesMax` of it. */
   text(bytesMax?: number): Promise<string>
   /** Lets go of the body: reads a short rest so that the connection can be used again, else closes it. */
@@ -59,6 +61,7 @@ const discardBytesMax = 65_536
 
 export class HttpClient {
   readonly #pools: ConnectionPools
+  readonly #lean = new LeanConnections()
   readonly #options: HttpClientOptions
 
   constructor(options: HttpClientOptions = {}) {
@@ -97,6 +100,7 @@ export class HttpClient {
   /** Closes all connections, also those of exchanges that still run. */
   close(): void {
     this.#pools.close()
+    this.#lean.close()
   }
 
   #policyFor(url: URL): AddressPolicy {
@@ -104,52 +108,73 @@ export class HttpClient {
     return (typeof policy === 'function' ? policy(url) : policy) ?? { metadata: false, own: true }
   }
 
-  async #exchange(request: HttpRequest, url: URL, policy: AddressPolicy): Promise<IncomingMessage> {
+  async #exchange(request: HttpRequest, url: URL, policy: AddressPolicy): Promise<Answer> {
     checkAddressLiteral(url, policy)
     const { trust, proxyFor } = this.#options
     const proxy = proxyFor?.(url)
     const secure = url.protocol === 'https:'
-    const agent = secure
-      ? this.#pools.secure(typeof trust === 'function' ? trust(url) : trust, proxy)
-      : this.#pools.plain(proxy)
     const headers = typeof request.headers === 'function' ? (request.headers as HeadersOf)(url) : request.headers
+    const { method = 'GET', body, signal, onInterim } = request
+    const isLean = !secure && proxy === undefined && method === 'GET' && body === undefined && onInterim === undefined
+    const shared = {
+      url,
+      headers: { 'user-agent': this.#options.userAgent ?? 'supercargo', accept: '*/*', ...headers },
+      connectTimeoutMs: this.#options.connectTimeoutMs ?? 10_000,
+      idleTimeoutMs: this.#options.idleTimeoutMs ?? 60_000,
+      signal,
+    }
     for (;;) {
       try {
-        return await exchange({
-          method: request.method ?? 'GET',
-          url,
-          headers: { 'user-agent': this.#options.userAgent ?? 'supercargo', accept: '*/*', ...headers },
-          body: request.body,
+        if (isLean) {
+          const {
+            statusCode,
+            headers: fields,
+            body: stream,
+          } = await this.#lean.get({ ...shared, policy, onStale: noteStale })
+          return { statusCode, headers: fields, stream }
+        }
+        const agent = secure
+          ? this.#pools.secure(typeof trust === 'function' ? trust(url) : trust, proxy)
+          : this.#pools.plain(proxy)
+        const stream = await exchange({
+          ...shared,
+          method,
+          body,
           agent,
           // The proxy looks names up; where it stands is for whoever set it to say.
           policy: proxy === undefined ? policy : { metadata: true, own: true },
           proxy,
-          connectTimeoutMs: this.#options.connectTimeoutMs ?? 10_000,
-          idleTimeoutMs: this.#options.idleTimeoutMs ?? 60_000,
-          signal: request.signal,
-          onInterim: request.onInterim,
+          onInterim,
         })
+        return { statusCode: stream.statusCode!, headers: stream.headers, stream }
       } catch (error) {
         // The server closed a pooled connection in the same moment; each try uses up one of them, a new one ends the loop.
-        if (request.body !== undefined || !isStale(error)) throw error
+        if (body !== undefined || !isStale(error)) throw error
       }
     }
   }
+}
+
+/** What both ways of asking give. */
+interface Answer {
+  readonly statusCode: number
+  readonly headers: IncomingHttpHeaders
+  readonly stream: Readable
 }
 
 class Response implements HttpResponse {
   readonly status: number
   readonly headers: IncomingHttpHeaders
   readonly url: URL
-  readonly stream: IncomingMessage
+  readonly stream: Readable
   readonly #bodiless: boolean
 
-  constructor(stream: IncomingMessage, url: URL, isHead: boolean) {
-    this.status = stream.statusCode!
-    this.#bodiless = isHead || stream.statusCode === 204 || stream.statusCode === 304
-    this.headers = stream.headers
+  constructor(answer: Answer, url: URL, isHead: boolean) {
+    this.status = answer.statusCode
+    this.#bodiless = isHead || answer.statusCode === 204 || answer.statusCode === 304
+    this.headers = answer.headers
     this.url = url
-    this.stream = stream
+    this.stream = answer.stream
   }
 
   async text(bytesMax = 1 << 20): Promise<string> {

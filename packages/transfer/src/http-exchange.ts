@@ -1,14 +1,13 @@
 /** One request and the head of its answer on one connection: time-outs, abort, a body that may end early, the address check. */
 
-import type { Agent, OutgoingHttpHeaders } from 'node:http'
-import { type ClientRequest, request as httpRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http'
-import { request as httpsRequest } from 'node:https'
+import type { Agent, ClientRequest, IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
 import { SupercargoError } from '@supercargo/protocol'
 import { type AddressPolicy, addressError, addressFault, guardedLookup } from './address-policy.ts'
 import { abortReason } from './clock.ts'
 import { fromConnectionError, fromProxyError } from './http-error.ts'
+import { nodeHttp, nodeHttps } from './node-modules.ts'
 import { shown } from './shown-url.ts'
 
 /**
@@ -38,7 +37,11 @@ export interface Exchange {
 const continueTimeoutMs = 1000
 
 /** An exchange that failed on a pooled connection which the other side had closed: it was not processed. */
-const staleFailures = new WeakSet<SupercargoError>()
+const staleFailures = new WeakSet<object>()
+
+export function noteStale(error: unknown): void {
+  staleFailures.add(error as object)
+}
 
 export function isStale(error: unknown): boolean {
   return SupercargoError.is(error) && staleFailures.has(error)
@@ -49,7 +52,8 @@ export function exchange(settings: Exchange): Promise<IncomingMessage> {
   const { url, signal, body } = settings
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(abortReason(signal))
-    const outgoing = (url.protocol === 'https:' ? httpsRequest : httpRequest)(url, {
+    const { request } = url.protocol === 'https:' ? nodeHttps() : nodeHttp()
+    const outgoing = request(url, {
       method: settings.method,
       agent: settings.agent,
       headers: settings.headers,
@@ -76,7 +80,7 @@ export function exchange(settings: Exchange): Promise<IncomingMessage> {
     outgoing.on('error', (error) => {
       if (answer !== undefined) return void answer.destroy(error)
       const failure = cause ?? fromProxyError(error, settings) ?? fromConnectionError(error, shown(url))
-      if (outgoing.reusedSocket && failure.code === 'connection-lost') staleFailures.add(failure)
+      if (outgoing.reusedSocket && failure.code === 'connection-lost') noteStale(failure)
       reject(failure)
     })
     const finishBody = sendBody(body, outgoing, () => answer !== undefined, stop)

@@ -2,12 +2,18 @@
 import type { Readable } from 'node:stream'
 import { SupercargoError } from '@supercargo/protocol'
 import { fromConnectionError } from './http-error.ts'
+import { SocketBody } from './socket-body.ts'
 
 export interface ReceiveOptions {
   /** More bytes than this are `corrupt` (code `too-many-bytes`): the source sends what was not announced. */
   readonly bytesMax?: number | undefined
   /** Fewer bytes than this at the end are `interrupted` (code `cut-short`). */
   readonly bytesExpected?: number | undefined
+  /**
+   * Chunks are lent: each may be used during its call of `write` only, and then costs neither an allocation nor a copy where the
+   * stream can do that.
+   */
+  readonly lent?: boolean
   /** Names the source in errors; shown. */
   readonly source: string
 }
@@ -59,7 +65,7 @@ export function receive(
       writing = wait
       wait.then(() => stream.resume(), settle)
     }
-    stream.on('data', take)
+    if (options.lent !== true || !(stream instanceof SocketBody)) stream.on('data', take)
     stream.once('error', settle)
     stream.once('end', () => {
       if (options.bytesExpected !== undefined && bytes < options.bytesExpected) {
@@ -85,6 +91,8 @@ export function receive(
         ),
       )
     })
+    if (options.lent === true && stream instanceof SocketBody)
+      stream.lend((chunk) => (settled ? undefined : take(chunk)))
     // Cut before anybody listened: it says nothing more.
     if (stream.destroyed) {
       settle(

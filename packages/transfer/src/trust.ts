@@ -2,9 +2,10 @@
 
 import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls'
+import type { SecureContext } from 'node:tls'
 import { SupercargoError } from '@supercargo/protocol'
 import { fromFileSystemError } from './file-system-error.ts'
+import { nodeTls } from './node-modules.ts'
 
 export interface ClientCertificate {
   /** PEM: the certificate, and what leads from it to its authority. */
@@ -22,6 +23,7 @@ export function trustContext(
   certificate?: ClientCertificate | undefined,
 ): SecureContext | undefined {
   if (caFiles.length === 0 && certificate === undefined) return undefined
+  const { createSecureContext, getCACertificates } = nodeTls()
   const added = caFiles.flatMap((file) => readCertificates(file))
   const identity = certificate === undefined ? {} : readIdentity(certificate)
   try {

@@ -49,6 +49,8 @@ export interface Served {
   readonly type?: string
   /** Breaks the connection after so many bytes of this body. */
   readonly cutAfter?: number
+  /** Of each connection. */
+  readonly bytesPerSecond?: number
   /** Answers every request with 200 and the whole. */
   readonly noRanges?: boolean
 }
@@ -59,7 +61,9 @@ export function serve(request: IncomingMessage, response: ServerResponse, bytes:
     'content-type': served.type ?? 'application/octet-stream',
     ...(served.etag === undefined ? {} : { etag: served.etag }),
   }
-  const range = /^bytes=(\d+)-$/.exec(request.headers.range ?? '')
+  const range = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '')
+  const match = request.headers['if-match']
+  if (match !== undefined && match !== served.etag) return void response.writeHead(412, described).end()
   const condition = request.headers['if-range']
   const start =
     range === null || served.noRanges === true || (condition !== undefined && condition !== served.etag)
@@ -69,14 +73,33 @@ export function serve(request: IncomingMessage, response: ServerResponse, bytes:
     response.writeHead(416, { ...described, 'content-range': `bytes */${bytes.length}` }).end()
     return
   }
-  const body = bytes.subarray(start ?? 0)
+  const end = start === undefined || range![2] === '' ? bytes.length : Math.min(bytes.length, Number(range![2]) + 1)
+  const body = bytes.subarray(start ?? 0, end)
   response.writeHead(start === undefined ? 200 : 206, {
     ...described,
     'content-length': body.length,
-    ...(start === undefined ? {} : { 'content-range': `bytes ${start}-${bytes.length - 1}/${bytes.length}` }),
+    ...(start === undefined ? {} : { 'content-range': `bytes ${start}-${end - 1}/${bytes.length}` }),
   })
-  if (served.cutAfter === undefined || served.cutAfter >= body.length) response.end(body)
+  if (served.bytesPerSecond !== undefined) trickle(response, body, served.bytesPerSecond)
+  else if (served.cutAfter === undefined || served.cutAfter >= body.length) response.end(body)
   else cut(response, body.subarray(0, served.cutAfter))
+}
+
+/** A little at a time, as a connection that is the limit brings it. */
+function trickle(response: ServerResponse, body: Buffer, bytesPerSecond: number): void {
+  const began = performance.now()
+  let sent = 0
+  const timer = setInterval(() => {
+    const due = Math.min(body.length, Math.floor(((performance.now() - began) / 1000) * bytesPerSecond))
+    if (due > sent && !response.writableNeedDrain) {
+      response.write(body.subarray(sent, due))
+      sent = due
+    }
+    if (sent < body.length) return
+    clearInterval(timer)
+    response.end()
+  }, 10)
+  response.on('close', () => clearInterval(timer))
 }
 
 /** The head and these bytes arrive, and then nothing more. */
