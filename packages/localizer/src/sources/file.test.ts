@@ -11,7 +11,7 @@ describeSource(
   'file',
   async () => {
     const directory = await mkdtemp(join(tmpdir(), 'supercargo-source-'))
-    const uri = (name: string) => ({ kind: 'uri', uri: `file://${directory}/${name}` }) as const
+    const uri = (name: string) => ({ kind: 'uri', uri: `file://${directory}/${encodeURIComponent(name)}` }) as const
     return {
       source: createFileSource(),
       put: async (name, bytes) => {

@@ -15,17 +15,18 @@ describeSource(
     const contents = new Map<string, Buffer>()
     const server = await scriptedServer((request, response) => {
       const bytes = contents.get(request.url!)
-      if (bytes === undefined) response.writeHead(404).end()
+      if (bytes === undefined) response.writeHead(request.url === '/denied' ? 403 : 404).end()
       else serve(request, response, bytes, { etag: `"${sha256(bytes)}"` })
     })
     const source = createHttpSource({ origins: {}, idleTimeoutMs: 5000, socketsMax: 4, redactor: new Redactor() })
-    const uri = (name: string) => ({ kind: 'uri', uri: server.url(`/${name}`) }) as const
+    const uri = (name: string) => ({ kind: 'uri', uri: server.url(`/${encodeURIComponent(name)}`) }) as const
     return {
       source,
       put: async (name, bytes) => {
-        contents.set(`/${name}`, bytes)
+        contents.set(`/${encodeURIComponent(name)}`, bytes)
         return uri(name)
       },
+      denied: async () => uri('denied'),
       missing: () => uri('missing'),
       [Symbol.asyncDispose]: async () => {
         source.close()
