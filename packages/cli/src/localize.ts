@@ -1,5 +1,15 @@
 /** `supercargo localize`: hands over to the localizer. */
-import { localizeCommand } from '@supercargo/localizer'
+import { hasLittleMemory, localizeCommand } from '@supercargo/localizer'
 import type { Run } from './invocation.ts'
+import { restartWith } from './restart.ts'
 
-export const localize: Run = ({ argv, io }) => localizeCommand(argv, io)
+/**
+ * V8 without its compilers and with one small young generation: 16 MiB less, for a third more CPU time. A running process
+ * cannot change that.
+ */
+const littleMemoryFlags = ['--lite-mode', '--max-semi-space-size=1', '--single-threaded-gc']
+
+export const localize: Run = ({ argv, io }) => {
+  if (hasLittleMemory(argv, io.env)) restartWith(littleMemoryFlags)
+  return localizeCommand(argv, io)
+}

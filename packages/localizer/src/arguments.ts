@@ -51,6 +51,16 @@ export function terminationLogOf(argv: readonly string[], env: Environment): str
   )
 }
 
+/** Undefined when it is not said, or said wrongly: then the command itself tells. */
+export function memoryBudgetAsked(argv: readonly string[], env: Environment): number | undefined {
+  try {
+    return readArguments(argv, env).memoryBudgetBytes
+  } catch {
+    // The command is about to say the same, with its exit code.
+    return undefined
+  }
+}
+
 /** Also of a command line that is wrong. */
 export function isJsonWanted(argv: readonly string[], env: Environment): boolean {
   return argv.includes('--json') || isOn(setting(env, 'SUPERCARGO_JSON'))

@@ -36,8 +36,8 @@ export async function fetchBundle(
     await readBundle(opened.stream, (header) => {
       const fetch = fetches.get(header.name)
       if (fetch === undefined || header.type !== 'file' || header.sizeBytes !== fetch.sizeBytes || done.has(fetch))
-        return passOver(watch, context)
-      return gather(fetch, watch, context, (bytes) => {
+        return passOver(watch)
+      return gather(fetch, watch, (bytes) => {
         const digest = digestOf(hash('sha256', bytes, 'hex'))
         if (digest !== fetch.digest) return
         context.disk.writeSmall(fetch.path, [bytes], fileMode)
@@ -69,12 +69,11 @@ export async function fetchBundle(
 }
 
 /** Bytes of an entry, handed over whole at its end. */
-function gather(fetch: Fetch, watch: StallWatch, context: FetchContext, whole: (bytes: Uint8Array) => void): EntrySink {
+function gather(fetch: Fetch, watch: StallWatch, whole: (bytes: Uint8Array) => void): EntrySink {
   const chunks: Uint8Array[] = []
   return {
     write: (chunk) => {
       watch.saw(chunk.length)
-      context.received(chunk.length)
       chunks.push(chunk)
       return undefined
     },
@@ -85,11 +84,10 @@ function gather(fetch: Fetch, watch: StallWatch, context: FetchContext, whole: (
   }
 }
 
-function passOver(watch: StallWatch, context: FetchContext): EntrySink {
+function passOver(watch: StallWatch): EntrySink {
   return {
     write: (chunk) => {
       watch.saw(chunk.length)
-      context.received(chunk.length)
       return undefined
     },
     end: () => undefined,

@@ -23,8 +23,6 @@ export interface FetchContext {
   readonly sources: Sources
   readonly progress: Progress
   readonly log: (line: string) => void
-  /** Hears of every received chunk. */
-  readonly received: (bytes: number) => void
 }
 
 /** One content to fetch, for one or more targets. */

@@ -2,6 +2,7 @@
 
 export { type LocalizeOptions, localize } from './localize.ts'
 export { type LocalizeIo, localizeCommand } from './main.ts'
+export { hasLittleMemory } from './memory.ts'
 export type { ProgressState } from './progress.ts'
 export { readPlan } from './read-plan.ts'
 export type { Report, ReportItem, RootReport } from './report.ts'

@@ -17,8 +17,6 @@ export interface LocalizeOptions {
   readonly onProgress?: (state: ProgressState) => void
   readonly memoryBudgetBytes?: number | undefined
   readonly log?: (line: string) => void
-  /** Hears of every received chunk; the program collects its garbage by it. */
-  readonly onReceived?: (bytes: number) => void
   readonly disk?: Disk
   /** Learns every secret that is read; whoever prints asks it. */
   readonly redactor?: Redactor
@@ -66,7 +64,6 @@ export async function localize(plans: RootPlan | readonly RootPlan[], options: L
     sources,
     transfersMax,
     log: options.log ?? (() => {}),
-    received: options.onReceived ?? (() => {}),
     signal: stop.signal,
   }
   try {

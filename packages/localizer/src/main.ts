@@ -2,7 +2,6 @@
 import { type SupercargoError, toSupercargoError, usageExitCode } from '@supercargo/protocol'
 import { type Clock, systemClock } from '@supercargo/transfer'
 import { isJsonWanted, type LocalizeArguments, readArguments, terminationLogOf } from './arguments.ts'
-import { createBufferRelease } from './buffer-release.ts'
 import { localize } from './localize.ts'
 import { failureJson, failureText, startProgressLines, summary } from './narration.ts'
 import { readPlan } from './read-plan.ts'
@@ -75,7 +74,6 @@ async function run(options: LocalizeArguments, io: LocalizeIo, telling: Telling)
       environment: io.env,
       memoryBudgetBytes: options.memoryBudgetBytes,
       onProgress: lines.update,
-      onReceived: createBufferRelease(),
     })
   } finally {
     lines.stop()

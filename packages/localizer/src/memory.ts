@@ -1,5 +1,6 @@
 /** The memory budget: from the cgroup that this process is in, and how many transfers it pays for. */
 import { readFileSync } from 'node:fs'
+import { memoryBudgetAsked } from './arguments.ts'
 
 const mebibyte = 2 ** 20
 
@@ -27,6 +28,11 @@ export function memoryBudgetOf(files: readonly string[] = limitFiles): number {
 /** Whether hashing may have a thread of its own. */
 export function paysForThread(budgetBytes: number): boolean {
   return budgetBytes >= programBytes + transferBytes + threadBytes
+}
+
+/** Whether the program itself has to be smaller than it is by default, before it begins. */
+export function hasLittleMemory(argv: readonly string[], env: Readonly<Record<string, string | undefined>>): boolean {
+  return (memoryBudgetAsked(argv, env) ?? memoryBudgetOf()) < programBytes
 }
 
 /** Transfers at a time that a budget pays for: at least one, at most what the plan allows. */

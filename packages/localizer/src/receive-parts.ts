@@ -10,7 +10,7 @@ import type { Opened, Source } from './sources/source.ts'
 import type { StallWatch } from './stall-watch.ts'
 
 /** What is written before the journal of a file in parts says so again: the most that a kill costs beside the buffers. */
-const notedBytes = 1 << 20
+const notedBytes = 256 << 10
 const lookMs = 50
 
 export interface PartsRequest {
@@ -162,7 +162,6 @@ class PartsRun {
     const { parts, target, context, watch, fetch } = this.#request
     if (part.at === 0) this.#request.inspect(chunk, opened)
     watch.saw(chunk.length)
-    context.received(chunk.length)
     for (let used = 0; used < chunk.length; ) {
       if (part.at >= part.to && !parts.extend(part)) throw enough
       const count = Math.min(chunk.length - used, part.to - part.at)

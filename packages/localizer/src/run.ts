@@ -18,7 +18,5 @@ export interface Run {
   /** Transfers at a time. */
   readonly transfersMax: number
   readonly log: (line: string) => void
-  /** Hears of every received chunk. */
-  readonly received: (bytes: number) => void
   readonly signal: AbortSignal
 }

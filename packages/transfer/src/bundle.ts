@@ -2,6 +2,7 @@
 import { Readable } from 'node:stream'
 import { printable, SupercargoError } from '@supercargo/protocol'
 import { extract, type Header, pack } from 'tar-stream'
+import { noteReceived } from './body-garbage.ts'
 import { fromConnectionError } from './http-error.ts'
 
 export interface BundleEntry {
@@ -74,6 +75,7 @@ export function readBundle(
       reject(SupercargoError.is(error) ? error : fromTarError(error))
     }
     const feed = (chunk: Buffer): void => {
+      noteReceived(chunk.length)
       if (!tar.write(chunk)) {
         source.pause()
         tar.once('drain', () => source.resume())

@@ -34,7 +34,7 @@ interface Exchange {
   keepAlive: boolean
 }
 
-const readBytes = 64 << 10
+const readBytes = 256 << 10
 
 export class LeanConnection {
   readonly socket: Socket

@@ -19,3 +19,11 @@ export function nodeTls(): typeof import('node:tls') {
 export function nodeThreads(): typeof import('node:worker_threads') {
   return process.getBuiltinModule('node:worker_threads')
 }
+
+export function nodeV8(): typeof import('node:v8') {
+  return process.getBuiltinModule('node:v8')
+}
+
+export function nodeVm(): typeof import('node:vm') {
+  return process.getBuiltinModule('node:vm')
+}

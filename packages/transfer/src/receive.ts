@@ -1,6 +1,7 @@
 /** The byte pump: the body of an answer into a file or a function, bounded, with nothing between socket and disk. */
 import type { Readable } from 'node:stream'
 import { SupercargoError } from '@supercargo/protocol'
+import { noteReceived } from './body-garbage.ts'
 import { fromConnectionError } from './http-error.ts'
 import { SocketBody } from './socket-body.ts'
 
@@ -43,8 +44,10 @@ export function receive(
       stream.destroy()
       reject(fromConnectionError(error, options.source))
     }
+    const isLent = options.lent === true && stream instanceof SocketBody
     const take = (chunk: Buffer): void => {
       bytes += chunk.length
+      if (!isLent) noteReceived(chunk.length)
       if (options.bytesMax !== undefined && bytes > options.bytesMax) {
         return settle(
           new SupercargoError(
@@ -65,7 +68,7 @@ export function receive(
       writing = wait
       wait.then(() => stream.resume(), settle)
     }
-    if (options.lent !== true || !(stream instanceof SocketBody)) stream.on('data', take)
+    if (!isLent) stream.on('data', take)
     stream.once('error', settle)
     stream.once('end', () => {
       if (options.bytesExpected !== undefined && bytes < options.bytesExpected) {
@@ -91,8 +94,7 @@ export function receive(
         ),
       )
     })
-    if (options.lent === true && stream instanceof SocketBody)
-      stream.lend((chunk) => (settled ? undefined : take(chunk)))
+    if (isLent) stream.lend((chunk) => (settled ? undefined : take(chunk)))
     // Cut before anybody listened: it says nothing more.
     if (stream.destroyed) {
       settle(

@@ -18,7 +18,7 @@ export class SocketBody extends Readable {
   readonly #target: string
   #left: number
   #complete = false
-  /** Whoever takes lent chunks wants no more for now. */
+  /** Whoever takes lent chunks wants no more until it says so. */
   #waiting = false
   #take: ((chunk: Buffer) => void) | undefined
 
