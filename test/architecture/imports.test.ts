@@ -24,6 +24,7 @@ const owners: Readonly<Record<string, readonly string[]>> = {
   pino: ['server/src'],
   nanoid: ['server/src/store'],
   'tar-stream': ['transfer/src', 'server/src/http', 'localizer/src/unpack', 'localizer/src/testing'],
+  'fast-xml-parser': ['localizer/src'],
   yauzl: ['localizer/src/unpack'],
   yaml: ['server/src', 'cli/src', 'submit/src'],
   zod: ['protocol/src', 'server/src', 'localizer/src', 'cli/src', 'submit/src', 'kube/src', 'client/src'],
