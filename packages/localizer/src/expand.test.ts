@@ -8,6 +8,7 @@ import { workbench } from './testing/workbench.ts'
 const id = 'a'.repeat(26)
 const digest = `sha256:${'0'.repeat(64)}` as const
 const expanding: Expanding = {
+  listings: new Map(),
   manifests: new Map([[id, [{ path: 'spark-jars/a.jar', sizeBytes: 3, digest }]]]),
   identity: (item) => JSON.stringify(item),
   shown: (item) => (item.kind === 'uri' ? item.uri : item.path),
@@ -18,6 +19,38 @@ function expand(items: readonly object[]) {
 }
 
 const uri = (to: string, more: object = {}) => ({ uri: `http://h/${to.length}`, to, unpack: false, ...more })
+
+describe('a URI of many files', () => {
+  const many = 'h://x/lib/*'
+  const listing = (...paths: string[]): Expanding => ({
+    ...expanding,
+    listings: new Map([
+      [many, paths.map((path) => ({ item: { kind: 'uri', uri: `h://x/${path}` }, path, sizeBytes: 1 }))],
+    ]),
+  })
+  const expandMany = (item: object, ...paths: string[]) =>
+    expandRoot({ root: '/r', items: [{ uri: many, unpack: false, ...item }] } as unknown as RootPlan, listing(...paths))
+
+  it.each([
+    ['.', false, ['a.jar', 'b/c.jar']],
+    ['lib', false, ['lib/a.jar', 'lib/b/c.jar']],
+    ['env', true, ['env', 'env']],
+  ])('becomes an input for each, at %s (unpacked: %s)', (to, unpack, expected) => {
+    const { inputs } = expandMany({ to, unpack }, 'a.jar', 'b/c.jar')
+    expect(inputs.map((input) => [input.to, input.sizeBytes])).toEqual(expected.map((path) => [path, 1]))
+  })
+
+  it.each([
+    ['a name that leads out', { to: 'x' }, ['../a'], 'unsafe-name'],
+    ['an absolute name', { to: 'x' }, ['/a'], 'unsafe-name'],
+    ['a path that becomes too long', { to: `${'x/'.repeat(500)}x` }, [`${'y/'.repeat(100)}y`], 'unsafe-name'],
+    ['equal names', { to: 'x' }, ['a', 'a'], 'same-target'],
+    ['a digest for all', { to: 'x', digest }, ['a'], 'digest-of-many'],
+    ['a size for all', { to: 'x', sizeBytes: 1 }, ['a'], 'digest-of-many'],
+  ])('is refused with %s', (_, item, paths, code) => {
+    expect(() => expandMany(item, ...paths)).toThrow(expect.objectContaining({ code }))
+  })
+})
 
 describe('a plan', () => {
   it('becomes inputs in its order, staged files below their target', () => {

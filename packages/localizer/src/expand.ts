@@ -1,8 +1,8 @@
 /** From plans and manifests to concrete inputs with targets; every conflict that can be known is found here. No I/O. */
 import { createHash } from 'node:crypto'
-import { type Digest, printable, type StagedFile, SupercargoError } from '@supercargo/protocol'
+import { type Digest, pathFault, printable, type StagedFile, SupercargoError } from '@supercargo/protocol'
 import { credentialFileOf, type Item, planDigest, type RootPlan } from './root-plan.ts'
-import type { SourceItem } from './sources/source.ts'
+import type { ListedFile, SourceItem } from './sources/source.ts'
 
 /** One input of a root: a file at `to`, or an archive whose entries go below `to`. */
 export interface Input {
@@ -29,6 +29,8 @@ export interface ExpandedRoot {
 /** What expanding needs to know of the outside. */
 export interface Expanding {
   readonly manifests: ReadonlyMap<string, readonly StagedFile[]>
+  /** By URI, for those that name a folder or a pattern. */
+  readonly listings: ReadonlyMap<string, readonly ListedFile[]>
   identity(item: SourceItem): string
   shown(item: SourceItem): string
 }
@@ -53,6 +55,8 @@ export function sourceItemOf(item: Extract<Item, { uri: string }>): SourceItem {
 function itemInputs(item: Item, index: number, expanding: Expanding): Input[] {
   if ('uri' in item) {
     if (/^local:/i.test(item.uri)) return []
+    const listed = expanding.listings.get(item.uri)
+    if (listed !== undefined) return listedInputs(item, listed, index, expanding)
     return [input(sourceItemOf(item), index, item.to, item.unpack, item.digest, item.sizeBytes, expanding)]
   }
   const files = expanding.manifests.get(item.resource) ?? []
@@ -61,6 +65,33 @@ function itemInputs(item: Item, index: number, expanding: Expanding): Input[] {
     const source: SourceItem = { kind: 'staged', resource, secretFile: credentialFileOf(item), path: file.path }
     const to = item.to === '.' ? file.path : `${item.to}/${file.path}`
     return input(source, index, to, false, file.digest, file.sizeBytes, expanding)
+  })
+}
+
+/** Every file of a folder or a pattern below the target; archives are all unpacked at it. */
+function listedInputs(
+  item: Extract<Item, { uri: string }>,
+  listed: readonly ListedFile[],
+  index: number,
+  expanding: Expanding,
+): Input[] {
+  if (item.digest !== undefined || item.sizeBytes !== undefined)
+    throw new SupercargoError(
+      'invalid',
+      'digest-of-many',
+      `items[${index}] names many files, so it cannot have a digest or a size`,
+      { hint: 'write one item for each file whose digest is known' },
+    )
+  return listed.map((file) => {
+    const to = item.unpack ? item.to : item.to === '.' ? file.path : `${item.to}/${file.path}`
+    const fault = pathFault(file.path) ?? (item.unpack ? undefined : pathFault(to))
+    if (fault !== undefined)
+      throw new SupercargoError(
+        'unsafe',
+        'unsafe-name',
+        `items[${index}]: the name ${printable(file.path)} of ${expanding.shown(file.item)} is refused: ${fault}`,
+      )
+    return input(file.item, index, to, item.unpack, undefined, file.sizeBytes, expanding)
   })
 }
 

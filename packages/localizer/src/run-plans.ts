@@ -10,6 +10,7 @@ import { fetchAll } from './fetch-all.ts'
 import { isBundled } from './fetch-bundle.ts'
 import type { FetchContext } from './fetch-context.ts'
 import type { Journal } from './journal.ts'
+import { readListings } from './listings.ts'
 import { readManifests } from './manifests.ts'
 import { prepareTasks } from './prepare-tasks.ts'
 import { publish } from './publish.ts'
@@ -58,7 +59,8 @@ async function makeTrue(roots: readonly Root[], run: Run): Promise<Map<Root, Roo
   const { disk, clock } = run
   const manifests = await readManifests(roots, run)
   await run.sources.openFor(roots.flatMap((root) => root.plan.items))
-  const expanding = { manifests, ...run.sources }
+  const listings = await readListings(roots, run)
+  const expanding = { manifests, listings, ...run.sources }
   const assignments = roots.map((root) => assign(root, expandRoot(root.plan, expanding), disk))
   for (const assignment of assignments) checkAssignment(assignment, disk)
   const syncs = new SyncQueue(disk)

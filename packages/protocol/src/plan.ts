@@ -48,6 +48,8 @@ export const limitsSchema = z.strictObject({
   attemptsMax: z.int().min(1).max(100).default(8),
   /** Transfers at a time. */
   concurrencyMax: z.int().min(1).max(256).default(8),
+  /** Behind one URI that names a folder or a pattern. */
+  listedFilesMax: z.int().min(1).default(10_000),
   /** Of one unpacked archive. */
   unpackedBytesMax: z
     .int()

@@ -46,6 +46,14 @@ export interface Opened {
   discard(): void
 }
 
+/** One of the files behind an item that names many. */
+export interface ListedFile {
+  readonly item: SourceItem
+  /** Below the item's target. It comes from outside, so whoever makes a path of it checks it. */
+  readonly path: string
+  readonly sizeBytes?: number | undefined
+}
+
 /** Many small items in one tar stream, each entry named by the item's `path`. */
 export interface OpenedBundle {
   readonly stream: Readable
@@ -79,6 +87,16 @@ export interface Source {
   /** Present where one stream can carry many items. Items that are larger than `sizeBytesMax` are not in it. */
   readonly bundle?:
     | ((item: SourceItem, options: { sizeBytesMax: number; signal?: AbortSignal | undefined }) => Promise<OpenedBundle>)
+    | undefined
+  /**
+   * Present where one item may name many files: a folder by a `/` at its end, a pattern by its signs. Undefined for an item that
+   * names one. Rejects with `notFound` when there is none, and with `tooLarge` beyond `filesMax`. One try, as with `stat`.
+   */
+  readonly list?:
+    | ((
+        item: SourceItem,
+        options: { filesMax: number; signal?: AbortSignal | undefined },
+      ) => Promise<readonly ListedFile[]> | undefined)
     | undefined
   /** Closes idle connections. */
   close(): void
