@@ -125,7 +125,7 @@ describe('before the first byte', () => {
     expect(server.requests).toEqual([])
   })
 
-  it.each(['s3://b/k', 's3a://b/k', 'hdfs://n/k', 'webhdfs://n/k', 'ftp://h/k', 'gs://b/k', 'data:,x', 'mailto:x'])(
+  it.each(['s3://b/k', 's3a://b/k', 'har://n/k', 'maprfs://n/k', 'ftp://h/k', 'gs://b/k', 'data:,x', 'mailto:x'])(
     '%s is refused by its scheme',
     async (other) => {
       await using bench = await workbench()

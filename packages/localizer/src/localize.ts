@@ -51,6 +51,7 @@ export async function localize(plans: RootPlan | readonly RootPlan[], options: L
     socketsMax: transfersMax,
     redactor: options.redactor ?? new Redactor(),
     environment: options.environment ?? {},
+    log: options.log,
   })
   const disk = options.disk ?? realDisk
   const run: Run = {

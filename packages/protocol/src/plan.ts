@@ -84,19 +84,49 @@ export const httpOriginSchema = z
     error: 'certFile and keyFile go together',
   })
 
+const ipAddressSchema = z.union([z.ipv4(), z.ipv6()], { error: 'write an IP address' })
+
+/** What Hadoop's own clients take from files and the environment, for S3 and HDFS. */
+export const hadoopSchema = z.strictObject({
+  /** Holds `core-site.xml` and `hdfs-site.xml`. */
+  confDirectory: absolutePathSchema.optional(),
+  /** On top of them, with or without Spark's prefix `spark.hadoop.`. */
+  properties: z.record(z.string(), z.string()).optional(),
+  /** Delegation tokens as Hadoop writes them, or one token in the form that WebHDFS takes in a URL. */
+  tokenFile: absolutePathSchema.optional(),
+  /** Who one is where nothing is proven. */
+  user: z.string().min(1).optional(),
+  /** A principal and its keytab, for SPNEGO. */
+  kerberos: z
+    .strictObject({
+      principal: z.string().min(1).optional(),
+      keytabFile: absolutePathSchema,
+      configFile: absolutePathSchema.optional(),
+    })
+    .optional(),
+  /** Authorities beside the system's, PEM, for WebHDFS over TLS. */
+  caFile: absolutePathSchema.optional(),
+  /** Base URLs of WebHDFS by nameservice or `host:port`, where there are no site files to say them, or a gateway stands before it. */
+  webhdfs: z.record(z.string(), z.array(z.url({ protocol: /^https?$/ })).min(1)).optional(),
+  /** Addresses of hosts that cannot be resolved here, such as the DataNodes that a NameNode names. */
+  hostAliases: z.record(z.string(), ipAddressSchema).optional(),
+  /** Reads URIs of these schemes by the image's own Hadoop instead: for encryption zones and `viewfs`. */
+  exec: z
+    .strictObject({
+      schemes: z.array(z.enum(['hdfs', 'webhdfs', 'swebhdfs', 'viewfs'])).default(['viewfs']),
+      /** Runs `FsShell`; the default is the Java and the jars of a Spark image. */
+      command: z.array(z.string().min(1)).min(1).optional(),
+    })
+    .optional(),
+})
+
 export const planSchema = z.strictObject({
   version: z.literal(1),
   /** Where everything appears. */
   root: absolutePathSchema,
   staging: z.strictObject({ url: z.url({ protocol: /^https?$/ }), caFile: absolutePathSchema.optional() }).optional(),
   items: z.array(planItemSchema),
-  hadoop: z
-    .strictObject({
-      confDirectory: absolutePathSchema.optional(),
-      properties: z.record(z.string(), z.string()).optional(),
-      tokenFile: absolutePathSchema.optional(),
-    })
-    .optional(),
+  hadoop: hadoopSchema.optional(),
   /** Settings by origin (`https://host:port`). */
   http: z
     .record(

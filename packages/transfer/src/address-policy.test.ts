@@ -1,6 +1,6 @@
 /** Which addresses may be dialled, in every way of writing them. */
 import { describe, expect, it } from 'vitest'
-import { addressFault, guardedLookup } from './address-policy.ts'
+import { type AddressPolicy, addressFault, guardedLookup } from './address-policy.ts'
 
 const strict = { metadata: false, own: false }
 const open = { metadata: true, own: true }
@@ -39,11 +39,9 @@ describe('an address', () => {
 })
 
 describe('a guarded lookup', () => {
-  const ask = (policy: typeof strict, all: boolean): Promise<unknown> =>
+  const ask = (policy: AddressPolicy, all: boolean, host = 'localhost'): Promise<unknown> =>
     new Promise((resolve, reject) =>
-      guardedLookup(policy)('localhost', { all }, (error, address) =>
-        error === null ? resolve(address) : reject(error),
-      ),
+      guardedLookup(policy)(host, { all }, (error, address) => (error === null ? resolve(address) : reject(error))),
     )
 
   it('gives out only what is allowed', async () => {
@@ -53,5 +51,14 @@ describe('a guarded lookup', () => {
       expect.arrayContaining([expect.objectContaining({ address: expect.any(String) })]),
     )
     await expect(ask(open, false)).resolves.toMatch(/^(127\.0\.0\.1|::1)$/)
+  })
+
+  it('takes the address that is given for a name, and checks it like any other', async () => {
+    const hosts = new Map([
+      ['datanode.example', '10.1.2.3'],
+      ['metadata.example', '169.254.169.254'],
+    ])
+    await expect(ask({ ...strict, hosts }, false, 'DataNode.example')).resolves.toBe('10.1.2.3')
+    await expect(ask({ ...strict, hosts }, true, 'metadata.example')).rejects.toMatchObject({ code: 'address-refused' })
   })
 })

@@ -31,6 +31,8 @@ export interface AddressPolicy {
   readonly metadata: boolean
   /** Allow this machine's own addresses. A redirect from elsewhere may not lead there. */
   readonly own: boolean
+  /** Addresses of host names (in lower case) that are not to be asked for, as in `/etc/hosts`. They are checked like any other. */
+  readonly hosts?: ReadonlyMap<string, string> | undefined
 }
 
 /** Why an address must not be dialled, or undefined. An IPv4 address inside IPv6 (`::ffff:…`) counts as what it is. */
@@ -52,7 +54,9 @@ export function checkAddressLiteral(url: URL, policy: AddressPolicy): void {
 /** A DNS lookup for net.connect that gives out only addresses the policy allows. */
 export function guardedLookup(policy: AddressPolicy): LookupFunction {
   return (hostname, options, callback) => {
-    resolveName(hostname, { ...options, all: true }, (error, addresses) => {
+    const known = policy.hosts?.get(hostname.toLowerCase())
+    // An address resolves to itself.
+    resolveName(known ?? hostname, { ...options, all: true }, (error, addresses) => {
       if (error !== null) return callback(error, [])
       const faults = addresses.map(({ address }) => addressFault(address, policy))
       const allowed = addresses.filter((_, index) => faults[index] === undefined)

@@ -3,13 +3,19 @@
 import { request as httpRequest } from 'node:http'
 
 /** Creates a file in the two steps of the protocol; resolves with the status of the last one. */
-export async function create(webUrl: string, path: string, user: string, body: string): Promise<number> {
-  const asked = await request(webUrl, path, 'CREATE', user, { method: 'PUT', overwrite: 'true' })
+export async function create(
+  webUrl: string,
+  path: string,
+  user: string,
+  body: string | Buffer,
+  parameters: Record<string, string> = {},
+): Promise<number> {
+  const asked = await request(webUrl, path, 'CREATE', user, { method: 'PUT', overwrite: 'true', ...parameters })
   return asked.status === 307 ? put(asked.headers.get('location')!, body) : asked.status
 }
 
 /** A DataNode says `100 Continue` unasked, which `fetch` takes for a broken answer. */
-function put(url: string, body: string): Promise<number> {
+function put(url: string, body: string | Buffer): Promise<number> {
   return new Promise((resolve, reject) => {
     const sent = httpRequest(
       url,

@@ -1,7 +1,7 @@
 /** Hadoop's configuration as its own clients would see it: the site files of a directory, then the plan's properties. */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Plan, printable, SupercargoError } from '@supercargo/protocol'
+import { type Environment, type Plan, printable, SupercargoError } from '@supercargo/protocol'
 import { abortReason, fromFileSystemError, isErrno } from '@supercargo/transfer'
 import { parseSiteFile } from './site-file.ts'
 
@@ -41,7 +41,7 @@ const currentNames: Readonly<Record<string, string>> = {
 export async function readHadoopConfiguration(
   settings: HadoopSettings | undefined,
   signal?: AbortSignal,
-  environment: Readonly<Record<string, string | undefined>> = {},
+  environment: Environment = {},
 ): Promise<HadoopConfiguration> {
   const properties = new Map<string, string>()
   if (settings?.confDirectory !== undefined) await readDirectory(settings.confDirectory, properties, signal)
@@ -101,7 +101,7 @@ function replaced(
   key: string,
   value: string,
   properties: ReadonlyMap<string, string>,
-  environment: Readonly<Record<string, string | undefined>>,
+  environment: Environment,
 ): string {
   const seen = new Set<string>()
   let text = value
@@ -124,7 +124,7 @@ function replaced(
 }
 
 /** `env.NAME`, `env.NAME-default` when it is unset, `env.NAME:-default` when it is empty too. */
-function environmentValue(name: string, environment: Readonly<Record<string, string | undefined>>): string | undefined {
+function environmentValue(name: string, environment: Environment): string | undefined {
   const match = /^env\.([^:-]+)(?:(:?-)(.*))?$/.exec(name)
   if (match === null) return undefined
   const [, variable, operator, otherwise] = match

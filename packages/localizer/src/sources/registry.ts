@@ -6,7 +6,7 @@ import type { Redactor } from './secret-text.ts'
 import type { Source, SourceItem } from './source.ts'
 import type { StagedSource } from './staged.ts'
 
-export const supportedSchemes = ['http', 'https', 'file', 'local'] as const
+export const supportedSchemes = ['http', 'https', 'file', 'local', 'hdfs', 'webhdfs', 'swebhdfs', 'viewfs'] as const
 
 export interface Sources {
   /** The source of an item. Throws kind `invalid` for a scheme that is not supported. */
@@ -23,7 +23,12 @@ export interface Sources {
 /** The settings are the first plan's: the roots of one run share them. */
 export function createSources(
   plan: RootPlan,
-  options: { readonly socketsMax: number; readonly redactor: Redactor; readonly environment: Environment },
+  options: {
+    readonly socketsMax: number
+    readonly redactor: Redactor
+    readonly environment: Environment
+    readonly log?: ((line: string) => void) | undefined
+  },
 ): Sources {
   const opening = new Map<string, Promise<Source>>()
   const opened = new Map<string, Source>()
@@ -50,10 +55,23 @@ export function createSources(
       const { createStagedSource } = await import('./staged.ts')
       return createStagedSource({ ...plan.staging, idleTimeoutMs, proxyFor, redactor: options.redactor })
     })
+  const nameOf = (item: SourceItem) => sourceNameOf(item, plan.hadoop?.exec?.schemes ?? [])
   const of = (item: SourceItem): Promise<Source> => {
     const name = nameOf(item)
     if (name === 'staged') return staged()
     if (name === 'file') return once(name, async () => (await import('./file.ts')).createFileSource())
+    if (name === 'hadoop') {
+      return once(name, async () => {
+        const { createHadoopSource } = await import('./hdfs/exec.ts')
+        return createHadoopSource({ settings: plan.hadoop ?? {}, environment: options.environment })
+      })
+    }
+    if (name === 'hdfs') {
+      return once(name, async () => {
+        const { createHdfsSource } = await import('./hdfs/hdfs.ts')
+        return createHdfsSource({ settings: plan.hadoop, origins: plan.http ?? {}, idleTimeoutMs, ...options })
+      })
+    }
     return once(name, async () => {
       const { createHttpSource } = await import('./http.ts')
       return createHttpSource({ origins: plan.http ?? {}, idleTimeoutMs, proxyFor, ...options })
@@ -76,9 +94,12 @@ export function createSources(
   }
 }
 
-function nameOf(item: SourceItem): 'staged' | 'file' | 'http' {
+function sourceNameOf(item: SourceItem, byHadoop: readonly string[]): 'staged' | 'file' | 'http' | 'hdfs' | 'hadoop' {
   if (item.kind === 'staged') return 'staged'
-  return schemeOf(item.uri) === 'file' ? 'file' : 'http'
+  const scheme = schemeOf(item.uri)
+  if (byHadoop.includes(scheme)) return 'hadoop'
+  if (scheme === 'file') return 'file'
+  return /^(s?web)?hdfs$|^viewfs$/.test(scheme) ? 'hdfs' : 'http'
 }
 
 /** The scheme in lower case. Throws kind `invalid` with what is wrong with the URI. */

@@ -1,0 +1,140 @@
+/** `hdfs`, `webhdfs`, `swebhdfs`: files of an HDFS over WebHDFS, each pinned to the version that was seen first. */
+import { SupercargoError } from '@supercargo/protocol'
+import { type HadoopConfiguration, readHadoopConfiguration } from '../../hadoop/configuration.ts'
+import type { Facts, ListedFile, Opened, OpenOptions, Source, SourceItem } from '../source.ts'
+import { type ConnectOptions, connect } from './connect.ts'
+import type { FileStatus } from './file-status.ts'
+import { isListed, listFiles } from './listing.ts'
+import { openFile } from './open-file.ts'
+import { decodedPath, type HdfsUri, parseHdfsUri } from './uri.ts'
+import type { WebHdfs } from './web-hdfs.ts'
+
+export interface HdfsSourceOptions extends ConnectOptions {
+  /** Hears of what is not checked, and why. */
+  readonly log?: ((line: string) => void) | undefined
+}
+
+export function createHdfsSource(options: HdfsSourceOptions): Source {
+  const clients = new Map<string, Promise<WebHdfs>>()
+  const connected = new Set<WebHdfs>()
+  /** What `stat` saw: the next `open` from 0 need not ask again, as the end of its bytes is checked in any case. */
+  const seen = new Map<string, FileStatus>()
+  const failed = new Map<string, Set<string>>()
+  let configuration: Promise<HadoopConfiguration> | undefined
+
+  const clientFor = (uri: HdfsUri, signal: AbortSignal | undefined): Promise<WebHdfs> => {
+    const key = `${uri.scheme}://${uri.authority}`
+    const found = clients.get(key)
+    if (found !== undefined) return found
+    configuration ??= readHadoopConfiguration(options.settings, signal, options.environment)
+    const client = configuration.then((read) => connect(uri, read, options))
+    clients.set(key, client)
+    client.then(
+      (ready) => connected.add(ready),
+      () => {
+        clients.delete(key)
+        configuration = undefined
+      },
+    )
+    return client
+  }
+
+  /** DataNodes that failed a file, which the next attempt leaves out; when none is left it asks them all again. */
+  const failing = (name: string) => ({
+    excluded: [...(failed.get(name) ?? [])],
+    exclude: (host: string) => void failed.set(name, (failed.get(name) ?? new Set()).add(host)),
+    includeAll: () => void failed.delete(name),
+  })
+
+  const pin = async (item: SourceItem, open: OpenOptions): Promise<FileStatus> => {
+    const known = open.offset === 0 ? seen.get(identity(item)) : undefined
+    seen.delete(identity(item))
+    return known ?? (await statusOf(item, open.signal))
+  }
+
+  const statusOf = async (item: SourceItem, signal: AbortSignal | undefined): Promise<FileStatus> => {
+    const uri = uriOf(item)
+    const status = await (await clientFor(uri, signal)).status(uri.encodedPath, signal)
+    if (status.type === 'FILE') return status
+    const isLink = status.type === 'SYMLINK'
+    throw new SupercargoError(
+      isLink ? 'unsafe' : 'invalid',
+      isLink ? 'symbolic-link' : 'is-a-directory',
+      `${shownItem(item)} is a ${isLink ? 'symbolic link' : 'directory'}`,
+      { hint: isLink ? 'name the file itself' : 'write a / at its end to take all files in it' },
+    )
+  }
+
+  return {
+    ranges: true,
+    identity,
+    shown: shownItem,
+    stat: async (item, signal): Promise<Facts> => {
+      const status = await statusOf(item, signal)
+      seen.set(identity(item), status)
+      return { sizeBytes: status.length, etag: etagOf(status) }
+    },
+    open: async (item, open): Promise<Opened> => {
+      const { signal } = open
+      const uri = uriOf(item)
+      const status = await pin(item, open)
+      const confirm = async (): Promise<void> => {
+        if (etagOf(await statusOf(item, signal)) !== etagOf(status)) throw changed(item)
+      }
+      const etag = etagOf(status)
+      const same = open.etag === undefined || open.etag === etag
+      if (open.end !== undefined && (!same || open.end > status.length)) throw changed(item)
+      const start = same && open.offset <= status.length ? open.offset : 0
+      const name = shownItem(item)
+      const file = {
+        client: await clientFor(uri, signal),
+        path: uri.encodedPath,
+        name,
+        status,
+        signal,
+        confirm,
+        ...failing(name),
+      }
+      const stream = await openFile(file, start, open.end ?? status.length, options.log)
+      return {
+        start,
+        sizeBytes: status.length,
+        etag,
+        stream,
+        discard: () => void stream.on('error', () => undefined).destroy(),
+      }
+    },
+    list: (item, { filesMax, signal }): Promise<readonly ListedFile[]> | undefined => {
+      const uri = uriOf(item)
+      if (!isListed(uri)) return undefined
+      return clientFor(uri, signal).then((client) => listFiles(client, uri, filesMax, signal))
+    },
+    close: () => {
+      for (const client of connected) client.close()
+    },
+  }
+}
+
+/** Which bytes: another file under the name, another length, or a later change all make another. */
+function etagOf({ fileId = 0, length, modificationTime }: FileStatus): string {
+  return `"${fileId}-${length}-${modificationTime}"`
+}
+
+function changed(item: SourceItem): SupercargoError {
+  return new SupercargoError('corrupt', 'source-changed', `${shownItem(item)} changed while it was fetched`)
+}
+
+function uriOf(item: SourceItem): HdfsUri {
+  if (item.kind !== 'uri') throw new TypeError('not a URI')
+  return parseHdfsUri(item.uri)
+}
+
+function identity(item: SourceItem): string {
+  const { scheme, authority, encodedPath, isFolder } = uriOf(item)
+  return `${scheme}://${authority.toLowerCase()}${decodedPath(encodedPath)}${isFolder ? '/' : ''}`
+}
+
+function shownItem(item: SourceItem): string {
+  const { scheme, authority, encodedPath, isFolder } = uriOf(item)
+  return `${scheme}://${authority}${encodedPath}${isFolder && encodedPath !== '/' ? '/' : ''}`
+}
