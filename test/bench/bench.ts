@@ -1,5 +1,6 @@
 /**
  * `npm run bench`: what moving jars costs here, side by side with what a user would pick instead, interleaved in one run.
+ * `npm run bench -- hdfs`: the same for fetching from an HDFS, beside Hadoop's own client.
  *
  * Options: --rounds N (5), --only REGEX (names of measurements), --workload REGEX, --json FILE. Needs bash, curl, tar; nginx,
  * docker-registry and aria2c are measured where they are installed.
@@ -27,7 +28,11 @@ import { printTable, type Sample, summarise } from './report.ts'
 import { type Staged, Supercargo } from './supercargo.ts'
 import { changeOnePercent, makeFiles, type Workload, workloads } from './workloads.ts'
 
-const { values: options } = parseArgs({
+const {
+  values: options,
+  positionals: [subject],
+} = parseArgs({
+  allowPositionals: true,
   options: {
     rounds: { type: 'string', default: '5' },
     only: { type: 'string', default: '' },
@@ -51,8 +56,14 @@ try {
     })
     if (built.status !== 0) throw new Error('the build failed')
   }
-  for (const workload of workloads.filter(({ name }) => new RegExp(options.workload).test(name)))
-    await measure(workload, dist)
+  if (subject === 'hdfs') {
+    const { measureHdfs } = await import('./hdfs.ts')
+    const [program, workload] = [join(dist, 'supercargo.mjs'), new RegExp(options.workload)]
+    samples.push(...(await measureHdfs({ program, scratch, rounds, workload, only: wanted })))
+  } else {
+    for (const workload of workloads.filter(({ name }) => new RegExp(options.workload).test(name)))
+      await measure(workload, dist)
+  }
   const summary = summarise(samples)
   printTable(summary)
   if (options.json !== undefined)
