@@ -92,7 +92,8 @@ function startsAnew(error: unknown, heldBytes: number, restarts: Restarts): bool
   if (error instanceof Stale) return heldBytes > 0
   if (!SupercargoError.is(error)) return false
   if (error.kind === 'range') return heldBytes > 0
-  if (error.code === 'digest-mismatch') return ++restarts.mismatches < mismatchesMax
+  if (error.code === 'digest-mismatch' || error.code === 'checksum-mismatch')
+    return ++restarts.mismatches < mismatchesMax
   if (error.code !== 'source-changed') return false
   if (++restarts.changes < changesMax) return true
   throw new SupercargoError('corrupt', 'source-changing', `${error.message}, ${changesMax} times`, {

@@ -54,6 +54,14 @@ describe("the fork's properties", () => {
     }
   })
 
+  it('say how stores of Hadoop are reached, and patterns keep the names of what they match', () => {
+    const endpoint = { 'spark.hadoop.fs.s3a.endpoint': 'http://store:9000' }
+    const properties = { ...endpoint, [`${init}.remoteJars`]: 's3a://b/libs/*.jar,s3a://b/c.jar', 'spark.x': 'y' }
+    const [jars] = forkPlans(new Map(Object.entries(properties)), '/etc/hadoop/conf')
+    expect(jars!.hadoop).toEqual({ confDirectory: '/etc/hadoop/conf', properties: endpoint })
+    expect(jars!.items.map((item) => item.to)).toEqual(['.', 'c.jar'])
+  })
+
   it('list remote URIs by commas, under their decoded last segment', () => {
     const [jars, files] = plansOf({
       [`${init}.remoteJars`]: 'http://h/a/b.jar, http://h/c%20d.jar?q=1 ,,',

@@ -9,6 +9,7 @@ import {
   SupercargoError,
 } from '@supercargo/protocol'
 import type { FetchItem, Item, RootPlan } from './root-plan.ts'
+import { isPattern } from './sources/glob.ts'
 
 const server = 'spark.kubernetes.resourceStagingServer.uri'
 const tls = 'spark.ssl.kubernetes.resourceStagingServer'
@@ -36,9 +37,13 @@ const kinds = [
   },
 ] as const
 
-/** Plans for the jars and the files. Unknown keys are ignored, as the fork does. Throws kind `invalid`. */
-export function forkPlans(properties: ReadonlyMap<string, string>): RootPlan[] {
+/**
+ * Plans for the jars and the files. Unknown keys are ignored, as the fork does. `confDirectory` is the directory with Hadoop's
+ * XML that the pod's environment names. Throws kind `invalid`.
+ */
+export function forkPlans(properties: ReadonlyMap<string, string>, confDirectory?: string): RootPlan[] {
   const http = stagingTrust(properties)
+  const hadoop = hadoopSettings(properties, confDirectory)
   const limits = downloadLimits(properties)
   const plans: RootPlan[] = []
   for (const kind of kinds) {
@@ -49,7 +54,7 @@ export function forkPlans(properties: ReadonlyMap<string, string>): RootPlan[] {
     const root = setting(properties, kind.directory)
     const base = parseWith(
       planSchema,
-      { version: 1, root, items: [], ...http, ...limits },
+      { version: 1, root, items: [], ...http, ...hadoop, ...limits },
       'the properties file',
     ) as Plan
     const shared = plans.find((plan) => plan.root === root)
@@ -72,8 +77,9 @@ function bundleItem(
   return { uri: base.replace(/\/+$/, '') + routes.v0.resource(identifier), to: '.', unpack: true, secretFile }
 }
 
-/** A remote URI under its last path segment; a tar archive is unpacked beside itself too, as Spark's fetcher did. */
+/** What a pattern matches goes under its own names; any other remote URI under its last path segment; a tar archive is unpacked beside itself too, as Spark's fetcher did. */
 function remoteItems(uri: string, key: string): FetchItem[] {
+  if (/^(s3[an]?|hdfs|s?webhdfs):/i.test(uri) && isPattern(withoutQuery(uri))) return [{ uri, to: '.', unpack: false }]
   const to = lastSegment(uri)
   if (to === undefined) {
     throw new SupercargoError(
@@ -109,6 +115,15 @@ function stagingTrust(properties: ReadonlyMap<string, string>): { http?: Plan['h
   }
   if (base === undefined || certificate === undefined || !URL.canParse(base)) return {}
   return { http: { [new URL(base).origin]: { caFile: certificate } } }
+}
+
+/** What the fork's own fetcher gave to Hadoop's file systems. */
+function hadoopSettings(properties: ReadonlyMap<string, string>, confDirectory = ''): { hadoop?: Plan['hadoop'] } {
+  const own = [...properties].filter(([key]) => key.startsWith('spark.hadoop.'))
+  if (own.length === 0 && confDirectory === '') return {}
+  return {
+    hadoop: { ...(confDirectory === '' ? {} : { confDirectory }), properties: Object.fromEntries(own) },
+  }
 }
 
 /** A bare number is minutes, as in the fork; what it sets bounds the whole run here. */

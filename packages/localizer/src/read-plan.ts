@@ -22,5 +22,5 @@ export async function readPlan(file: string, env: NodeJS.ProcessEnv): Promise<Ro
   if (!file.endsWith('.properties') && ![...properties.keys()].some((key) => key.startsWith('spark.'))) {
     throw new SupercargoError('invalid', 'bad-plan', `${file} is neither a JSON plan nor a Spark properties file`)
   }
-  return forkPlans(substitute(properties, env))
+  return forkPlans(substitute(properties, env), env.HADOOP_CONF_DIR)
 }

@@ -2,6 +2,7 @@
 import { dirname } from 'node:path'
 import { type Digest, printable, SupercargoError } from '@supercargo/protocol'
 import { abortReason } from '@supercargo/transfer'
+import { RunningChecksum } from './checksum.ts'
 import { fileMode } from './disk.ts'
 import type { Fetch, FetchContext } from './fetch-context.ts'
 import type { PartialFile } from './partial.ts'
@@ -122,6 +123,7 @@ async function pump(
   const parts = new Parts(end, partial.parts?.missing ?? [[from, end]])
   const target = new ReceiveTarget(partial, context, partial.heldBytes, sizeBytes)
   const began = context.clock.monotonic()
+  let checksum = opened === undefined ? undefined : runningChecksum(opened, fetch)
   context.budget.enter()
   try {
     await receiveParts({
@@ -129,13 +131,18 @@ async function pump(
       heldBytes: partial.broughtBytes,
       first: opened === undefined ? undefined : { opened, from, to: end },
       pinned: mayDivide && end - from >= dividedBytesMin ? { etag, sizeBytes } : undefined,
-      inspect: (chunk, of) => refusePage(chunk, of, fetch),
+      inspect: (chunk, position, of) => {
+        if (position === 0) refusePage(chunk, of, fetch)
+        checksum ??= runningChecksum(of, fetch)
+        checksum?.update(chunk, position)
+      },
     })
     const receivedAt = context.clock.monotonic()
     watch.stop()
     const size = sizeBytes ?? parts.bytes
     const digest = await target.finish(size)
     partial.grownTo(size)
+    compare(checksum, size, digest, fetch, partial)
     const hashedAt = context.clock.monotonic()
     return {
       sizeBytes: size,
@@ -151,6 +158,29 @@ async function pump(
   } finally {
     context.budget.leave()
     target.close()
+  }
+}
+
+/** A digest that is known says more. */
+function runningChecksum(opened: Opened, fetch: Fetch): RunningChecksum | undefined {
+  const { checksum, contentEncoding } = opened
+  if (checksum === undefined || contentEncoding !== undefined || fetch.digest !== undefined) return undefined
+  return new RunningChecksum(checksum)
+}
+
+/** What is complete and wrong must not be found complete by the next run. */
+function compare(
+  checksum: RunningChecksum | undefined,
+  sizeBytes: number,
+  digest: Digest,
+  fetch: Fetch,
+  partial: PartialFile,
+): void {
+  try {
+    checksum?.verify(partial.path, sizeBytes, digest, fetch.shown)
+  } catch (error) {
+    partial.reset()
+    throw error
   }
 }
 

@@ -27,8 +27,8 @@ export interface PartsRequest {
   readonly first?: { readonly opened: Opened; readonly from: number; readonly to: number } | undefined
   /** Pins the version: with it, further connections may be opened. */
   readonly pinned?: { readonly etag: string; readonly sizeBytes: number } | undefined
-  /** Looks at the first bytes of the item. */
-  readonly inspect: (chunk: Buffer, opened: Opened) => void
+  /** Looks at what comes, and where in the item it stands. */
+  readonly inspect: (chunk: Buffer, position: number, opened: Opened) => void
 }
 
 /** Resolves when nothing is missing. After a failure everything is closed, and `parts.missing` is what is still to come. */
@@ -160,7 +160,7 @@ class PartsRun {
 
   #take(chunk: Buffer, part: Part, opened: Opened): undefined {
     const { parts, target, context, watch, fetch } = this.#request
-    if (part.at === 0) this.#request.inspect(chunk, opened)
+    this.#request.inspect(chunk, part.at, opened)
     watch.saw(chunk.length)
     for (let used = 0; used < chunk.length; ) {
       if (part.at >= part.to && !parts.extend(part)) throw enough

@@ -6,7 +6,19 @@ import type { Redactor } from './secret-text.ts'
 import type { Source, SourceItem } from './source.ts'
 import type { StagedSource } from './staged.ts'
 
-export const supportedSchemes = ['http', 'https', 'file', 'local', 'hdfs', 'webhdfs', 'swebhdfs', 'viewfs'] as const
+export const supportedSchemes = [
+  'http',
+  'https',
+  's3',
+  's3a',
+  's3n',
+  'hdfs',
+  'webhdfs',
+  'swebhdfs',
+  'viewfs',
+  'file',
+  'local',
+] as const
 
 export interface Sources {
   /** The source of an item. Throws kind `invalid` for a scheme that is not supported. */
@@ -72,6 +84,14 @@ export function createSources(
         return createHdfsSource({ settings: plan.hadoop, origins: plan.http ?? {}, idleTimeoutMs, ...options })
       })
     }
+    if (name === 's3') {
+      return once(name, async () => {
+        const { createS3Source } = await import('./s3/s3-source.ts')
+        const { readHadoopConfiguration } = await import('../hadoop/configuration.ts')
+        const hadoop = await readHadoopConfiguration(plan.hadoop, undefined, options.environment)
+        return createS3Source({ hadoop, origins: plan.http ?? {}, idleTimeoutMs, proxyFor, ...options })
+      })
+    }
     return once(name, async () => {
       const { createHttpSource } = await import('./http.ts')
       return createHttpSource({ origins: plan.http ?? {}, idleTimeoutMs, proxyFor, ...options })
@@ -94,11 +114,14 @@ export function createSources(
   }
 }
 
-function sourceNameOf(item: SourceItem, byHadoop: readonly string[]): 'staged' | 'file' | 'http' | 'hdfs' | 'hadoop' {
+type SourceName = 'staged' | 'file' | 'http' | 's3' | 'hdfs' | 'hadoop'
+
+function sourceNameOf(item: SourceItem, byHadoop: readonly string[]): SourceName {
   if (item.kind === 'staged') return 'staged'
   const scheme = schemeOf(item.uri)
   if (byHadoop.includes(scheme)) return 'hadoop'
   if (scheme === 'file') return 'file'
+  if (scheme.startsWith('s3')) return 's3'
   return /^(s?web)?hdfs$|^viewfs$/.test(scheme) ? 'hdfs' : 'http'
 }
 

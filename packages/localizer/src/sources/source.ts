@@ -1,6 +1,7 @@
 /** The port of everything that dependencies are read from. */
 import type { Readable } from 'node:stream'
 import type { Digest } from '@supercargo/protocol'
+import type { Checksum } from '../checksum.ts'
 
 /**
  * One thing to read: a URI as the plan writes it (without its fragment), or a file of a staged resource. Its `secretFile` holds
@@ -25,7 +26,10 @@ export interface OpenOptions {
    * `etag`: then it is exactly these bytes of exactly this version, or an error.
    */
   readonly end?: number | undefined
-  /** The strong ETag of the bytes already held: the source gives `offset` of the same content, or everything from 0. */
+  /**
+   * The strong ETag of the bytes already held: the source gives `offset` of the same content, or everything from 0 of another,
+   * or fails with `source-changed`.
+   */
   readonly etag?: string | undefined
   readonly signal?: AbortSignal | undefined
 }
@@ -38,6 +42,8 @@ export interface Opened {
   /** Only a strong one: equal ETags mean equal bytes. */
   readonly etag?: string | undefined
   readonly contentType?: string | undefined
+  /** Of the whole item, as its place states it; compared when all bytes are there, unless the digest is known. */
+  readonly checksum?: Checksum | undefined
   /** The bytes are not the item's own but encoded (`gzip`), although that was not asked for. */
   readonly contentEncoding?: string | undefined
   /** Paused. It ends cleanly only when the item is complete by the source's own framing; otherwise it fails. */
@@ -67,8 +73,9 @@ export interface OpenedBundle {
  * 1. `stat` moves no content. What it does not know it leaves out; it never guesses.
  * 2. `open` reports where the bytes really start and how many there are in all; the caller trusts it over its own wish.
  * 3. A source never repeats a failed exchange. It classifies: `unavailable` and `interrupted` may be tried again by the flow,
- *    `range` means "ask again from 0", `corrupt` with code `source-changed` means "begin anew", all else is final. The one
- *    exception is a credential that was refused and has changed on disk since it was read: then it is read and sent once more.
+ *    `range` means "ask again from 0", `corrupt` with code `source-changed` means "begin anew", all else is final. Two
+ *    exceptions: a credential that was refused and is another by now is sent once more, and so is a request in which the answer
+ *    names what was wrong (the region of a bucket, the time of day).
  * 4. Bytes of two versions never come out of one stream: an item that changes while it is read fails with `source-changed`.
  * 5. After the signal aborts, the stream fails and nothing is left open.
  * 6. With `end`, another version than `etag` names fails with `source-changed`, and a place that cannot give just a part with
