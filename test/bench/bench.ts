@@ -1,9 +1,10 @@
 /**
  * `npm run bench`: what moving jars costs here, side by side with what a user would pick instead, interleaved in one run.
  * `npm run bench -- hdfs`: the same for fetching from an HDFS, beside Hadoop's own client.
+ * `npm run bench -- s3`: the same for fetching from a store that is not ours.
  *
  * Options: --rounds N (5), --only REGEX (names of measurements), --workload REGEX, --json FILE. Needs bash, curl, tar; nginx,
- * docker-registry and aria2c are measured where they are installed.
+ * docker-registry and aria2c (for s3: s5cmd and aws) are measured where they are installed.
  */
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -61,8 +62,10 @@ try {
     const [program, workload] = [join(dist, 'supercargo.mjs'), new RegExp(options.workload)]
     samples.push(...(await measureHdfs({ program, scratch, rounds, workload, only: wanted })))
   } else {
-    for (const workload of workloads.filter(({ name }) => new RegExp(options.workload).test(name)))
-      await measure(workload, dist)
+    for (const workload of workloads.filter(({ name }) => new RegExp(options.workload).test(name))) {
+      if (subject === undefined) await measure(workload, dist)
+      else await measureStore(subject, workload, dist)
+    }
   }
   const summary = summarise(samples)
   printTable(summary)
@@ -71,6 +74,32 @@ try {
 } finally {
   pageCache.close()
   rmSync(scratch, { recursive: true, force: true })
+}
+
+/** Everything in a folder of a store, by whoever can. */
+async function measureStore(store: string, workload: Workload, dist: string): Promise<void> {
+  if (store !== 's3') throw new Error(`there is nothing to measure that is called ${store}`)
+  const [source, target] = [join(scratch, 'source'), join(scratch, 'target')]
+  const names = makeFiles(workload, source)
+  const { s3Bench } = await import('./s3.ts')
+  const bench = await s3Bench(join(dist, 'supercargo.mjs'), scratch, source, names)
+  const chosen = Object.entries(bench.contenders).filter(([name]) => wanted.test(name))
+  try {
+    for (let round = 0; round <= rounds; round++) {
+      for (const [name, contender] of shuffled(chosen)) {
+        rmSync(target, { recursive: true, force: true })
+        await settle()
+        const sample = alone(await contender(target))
+        await compare(source, target, names)
+        if (round > 0)
+          samples.push({ ...sample, workload: workload.name, name, bytes: workload.files * workload.fileBytes })
+      }
+    }
+  } finally {
+    await bench.stop()
+    rmSync(source, { recursive: true, force: true })
+    rmSync(target, { recursive: true, force: true })
+  }
 }
 
 async function measure(workload: Workload, dist: string): Promise<void> {
