@@ -80,7 +80,7 @@ async function createAtOnce(edge: Edge, request: FastifyRequest, reply: FastifyR
       : await takeForm(edge, request, { signal, caller }, files, intake)
     const receivedMs = edge.clock.monotonic()
     files.check()
-    const record = await intake.commit(owners, 'v1', caller?.username)
+    const record = await intake.commit(owners, 'v1', { principal: caller?.username })
     edge.metrics.committed(edge.clock.monotonic() - receivedMs)
     request.exchange.resourceId = record.id
     return sendJson(reply, 201, { resourceId: record.id, resourceSecret: intake.secret.reveal(), files: record.files })

@@ -17,6 +17,10 @@ export class DiskLayout {
   readonly incoming: string
   readonly blobs: string
   readonly resources: string
+  /** The trees of names (`name-tree.ts`). */
+  readonly names: string
+  /** Staging tokens, one file each. */
+  readonly tokens: string
 
   constructor(directory: string) {
     this.directory = directory
@@ -26,6 +30,8 @@ export class DiskLayout {
     this.incoming = join(directory, 'incoming')
     this.blobs = join(directory, 'blobs')
     this.resources = join(directory, 'resources')
+    this.names = join(directory, 'names')
+    this.tokens = join(directory, 'tokens')
   }
 
   /** Holds what one upload or intake has written so far. */
@@ -88,6 +94,8 @@ export const knownNames: ReadonlySet<string> = new Set([
   'incoming',
   'blobs',
   'resources',
+  'names',
+  'tokens',
   'lost+found',
 ])
 

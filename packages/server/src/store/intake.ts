@@ -14,7 +14,7 @@ import { checkedNamespace } from './disk-layout.ts'
 import { distinctFiles } from './open-upload.ts'
 import { PartWriter } from './part-writer.ts'
 import type { Reservation } from './space-ledger.ts'
-import type { BlobWriter, Intake, ResourceRecord } from './store.ts'
+import type { BlobWriter, CommitNotes, Door, Intake, ResourceRecord } from './store.ts'
 import { fromStorageError, uploadEnded } from './store-error.ts'
 import { checkCount, checkedOwners, checkPath, fileTooLarge, resourceTooLarge, type StoreParts } from './store-parts.ts'
 import { removeUploadDirectory } from './upload-directory.ts'
@@ -93,11 +93,11 @@ export class DiskIntake implements Intake {
     return this.#writer(arriving, place)
   }
 
-  async commit(owners: readonly Owner[], door: 'v0' | 'v1', principal?: string): Promise<ResourceRecord> {
+  async commit(owners: readonly Owner[], door: Door, notes: CommitNotes = {}): Promise<ResourceRecord> {
     return this.#parts.changes.run(this.id, async () => {
       if (this.#ended) throw uploadEnded(this.id)
       try {
-        return await this.#commit(owners, door, principal)
+        return await this.#commit(owners, door, notes)
       } catch (error) {
         throw fromStorageError(error, `cannot commit the resource ${this.id}`)
       } finally {
@@ -160,7 +160,7 @@ export class DiskIntake implements Intake {
     }
   }
 
-  async #commit(owners: readonly Owner[], door: 'v0' | 'v1', principal?: string): Promise<ResourceRecord> {
+  async #commit(owners: readonly Owner[], door: Door, notes: CommitNotes): Promise<ResourceRecord> {
     const { shelf, ledger, records, events, clock } = this.#parts
     const namespace = checkedOwners(owners)
     if (this.#arriving.size > 0)
@@ -196,7 +196,7 @@ export class DiskIntake implements Intake {
         createdAtMs: this.#createdAtMs,
         committedAtMs: clock.now(),
         capabilities: [],
-        principal,
+        ...notes,
       }
       await records.publish(record)
       // Nothing is awaited between this and the end of the pins: a deletion sees the pins or the event, never neither.

@@ -16,11 +16,12 @@ const recordSchema = z.object({
   secretHash: hashSchema,
   owners: ownersSchema,
   files: z.array(fileSchema),
-  door: z.enum(['v0', 'v1']),
+  door: z.enum(['v0', 'v1', 'webhdfs']),
   createdAtMs: instantSchema,
   committedAtMs: instantSchema,
   capabilities: z.array(capabilitySchema),
   principal: z.string().optional(),
+  maxAgeMs: z.number().nonnegative().exactOptional(),
 })
 
 const uploadSchema = z.object({

@@ -10,14 +10,27 @@ export interface ResourceRecord {
   /** All in one namespace. */
   readonly owners: readonly Owner[]
   readonly files: readonly StagedFile[]
-  /** Which door it came through: a `v0` resource is one opaque file that only the v0 GET and the v1 file route return. */
-  readonly door: 'v0' | 'v1'
+  readonly door: Door
   readonly createdAtMs: number
   readonly committedAtMs: number
   readonly capabilities: readonly CapabilityRecord[]
   /** Who staged it, as the cluster calls them; absent where nobody was asked. */
   readonly principal?: string | undefined
+  /**
+   * Nobody knows who uses it, so nobody's absence is asked for: it goes when it was not fetched for this long. Absent where
+   * its owners are known.
+   */
+  readonly maxAgeMs?: number
 }
+
+/**
+ * Which door it came through: a `v0` resource is one opaque file that only the v0 GET and the v1 file route return; one of
+ * `webhdfs` is one file that has a name in a tree.
+ */
+export type Door = 'v0' | 'v1' | 'webhdfs'
+
+/** What a record says beside owners and files. */
+export type CommitNotes = Pick<ResourceRecord, 'principal' | 'maxAgeMs'>
 
 export interface CapabilityRecord {
   readonly name: string
@@ -90,7 +103,7 @@ export interface Intake {
   /** Opens the next file. The size may be unknown: then space is reserved in steps as bytes come. */
   file(path: string, sizeBytes: number | undefined): Promise<BlobWriter>
   /** The commit of the whole: one rename of the record. */
-  commit(owners: readonly Owner[], door: 'v0' | 'v1', principal?: string): Promise<ResourceRecord>
+  commit(owners: readonly Owner[], door: Door, notes?: CommitNotes): Promise<ResourceRecord>
   abort(): Promise<void>
 }
 
@@ -145,7 +158,7 @@ export interface Store {
 
   /** The record of a committed resource, or undefined. */
   read(id: string): Promise<ResourceRecord | undefined>
-  /** Replaces owners (same namespace) or capabilities of a record, atomically. Undefined when it is gone. */
+  /** Replaces owners (same namespace), their `maxAgeMs`, or capabilities of a record, atomically. Undefined when it is gone. */
   update(id: string, change: (record: ResourceRecord) => ResourceRecord): Promise<ResourceRecord | undefined>
   /** Opens a file's bytes. Kind `corrupt` when the blob is not there or has another size than its record says. */
   open(record: ResourceRecord, file: StagedFile): Promise<BlobReader>

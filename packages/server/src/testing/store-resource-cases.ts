@@ -17,7 +17,7 @@ export function resourceCases(bench: StoreBench): void {
       await writer.abort()
     }
     expect(await bench.store.read(intake.id)).toBeUndefined()
-    const record = await intake.commit([podOwner()], 'v0', 'alice')
+    const record = await intake.commit([podOwner()], 'v0', { principal: 'alice' })
     expect(record).toMatchObject({
       id: intake.id,
       door: 'v0',
@@ -38,6 +38,18 @@ export function resourceCases(bench: StoreBench): void {
     expect(await bench.store.upload(upload.id)).toMatchObject({ principal: 'alice' })
     await bench.store.commit(upload.id)
     expect(await bench.store.read(upload.id)).toMatchObject({ principal: 'alice' })
+  })
+
+  it('a commit keeps how long the resource is kept unread, and a change of its owners may end that', async () => {
+    await bench.open()
+    const intake = await bench.store.intake(undefined)
+    await (await intake.file('a', undefined)).commit()
+    const record = await intake.commit([podOwner()], 'webhdfs', { maxAgeMs: 1000 })
+    expect(record).toMatchObject({ door: 'webhdfs', maxAgeMs: 1000 })
+    expect(await bench.store.read(record.id)).toEqual(record)
+    const { maxAgeMs: _, ...known } = record
+    await bench.store.update(record.id, () => known)
+    expect(await bench.store.read(record.id)).toEqual(known)
   })
 
   it('an intake counts against the quota of its namespace as soon as that is known', async () => {

@@ -1,0 +1,74 @@
+/** The files and directories that a tree of names is made of: read, walked, written down. */
+import { digestSchema } from '@supercargo/protocol'
+import { isErrno } from '@supercargo/transfer'
+import { z } from 'zod'
+import { type FileSystem, syncDirectory } from './file-system.ts'
+import type { NamedFile, NameEntry } from './name-tree.ts'
+import { damagedName } from './name-tree-error.ts'
+
+const nameSchema = z.object({
+  version: z.literal(1),
+  resourceId: z.string(),
+  file: z.string(),
+  sizeBytes: z.int().nonnegative(),
+  digest: digestSchema,
+  modifiedMs: z.number().nonnegative(),
+})
+
+/** What a file's name says, as it is kept. */
+export function nameText(file: NamedFile): string {
+  return JSON.stringify({ version: 1, ...file })
+}
+
+export async function entryAt(system: FileSystem, path: string): Promise<NameEntry | undefined> {
+  let text: string
+  try {
+    const facts = await system.stat(path)
+    if (facts.directory) return { type: 'directory', modifiedMs: facts.modifiedMs }
+    text = await system.readText(path)
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined
+    throw error
+  }
+  try {
+    const { version: _, ...file } = nameSchema.parse(JSON.parse(text))
+    return { type: 'file', ...file }
+  } catch (error) {
+    throw damagedName(error)
+  }
+}
+
+/** Undefined when there is no such directory. */
+export async function namesIn(system: FileSystem, directory: string): Promise<string[] | undefined> {
+  try {
+    return await system.list(directory)
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined
+    throw error
+  }
+}
+
+/** Everything below a directory, what is inside before what holds it. */
+export async function* walk(
+  system: FileSystem,
+  directory: string,
+): AsyncGenerator<{ readonly path: string; readonly entry: NameEntry }> {
+  for (const name of (await namesIn(system, directory)) ?? []) {
+    const path = `${directory}/${name}`
+    const entry = await entryAt(system, path)
+    if (entry === undefined) continue
+    if (entry.type === 'directory') yield* walk(system, path)
+    yield { path, entry }
+  }
+}
+
+/** Nothing happens when something has the name. */
+export async function makeDirectoryDurably(system: FileSystem, parent: string, path: string): Promise<void> {
+  try {
+    await system.makeDirectory(path)
+  } catch (error) {
+    if (isErrno(error, 'EEXIST')) return
+    throw error
+  }
+  await syncDirectory(system, parent)
+}
