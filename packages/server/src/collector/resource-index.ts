@@ -10,6 +10,7 @@ import { parseRecord } from '../store/record-file.ts'
 import type { ResourceRecord } from '../store/store.ts'
 import type { StoreEvent } from '../store/store-events.ts'
 import { BlobIndex, type NamedBlobs } from './blob-index.ts'
+import { findingOf } from './finding.ts'
 import { FirstUseClock } from './first-use-clock.ts'
 
 export interface IndexedResource {
@@ -17,6 +18,10 @@ export interface IndexedResource {
   readonly namespace: string
   owners: readonly Owner[]
   readonly principal: string | undefined
+  /** Instead of the first-use timeout, where nobody is known to use it. */
+  maxAgeMs: number | undefined
+  /** How its owners became known, where that is worth telling. */
+  finding: string | undefined
   readonly files: number
   readonly sizeBytes: number
   readonly createdAtMs: number
@@ -130,7 +135,7 @@ export class ResourceIndex {
         this.#insert(event.record, null)
         return undefined
       case 'updated':
-        if (resource !== undefined) this.#renameOwners(resource, event.record.owners)
+        if (resource !== undefined) this.#renameOwners(resource, event.record)
         return undefined
       case 'touched':
         if (resource !== undefined) touch(resource, event.atMs)
@@ -181,6 +186,8 @@ export class ResourceIndex {
       namespace,
       owners,
       principal,
+      maxAgeMs: record.maxAgeMs,
+      finding: findingOf(record),
       files: files.length,
       sizeBytes: files.reduce((bytes, file) => bytes + file.sizeBytes, 0),
       createdAtMs,
@@ -195,7 +202,10 @@ export class ResourceIndex {
   }
 
   /** What was seen of other owners says nothing about the new ones. */
-  #renameOwners(resource: IndexedResource, owners: readonly Owner[]): void {
+  #renameOwners(resource: IndexedResource, record: ResourceRecord): void {
+    const { owners } = record
+    resource.maxAgeMs = record.maxAgeMs
+    resource.finding = findingOf(record)
     if (JSON.stringify(owners) === JSON.stringify(resource.owners)) return
     resource.owners = owners
     resource.presence = undefined

@@ -109,7 +109,7 @@ export async function sweep(options: SweepOptions, signal: AbortSignal): Promise
 
 /** What the policy says of a resource now. */
 export function judgeResource(resource: IndexedResource, firstUseTimeoutMs: number): Judgement {
-  return judge({
+  const judgement = judge({
     id: resource.id,
     committed: true,
     seen: resource.seenAtMs !== null,
@@ -118,14 +118,17 @@ export function judgeResource(resource: IndexedResource, firstUseTimeoutMs: numb
       presence: resource.presence?.[position],
     })),
     unusedMs: resource.firstUse.elapsedMs,
-    firstUseTimeoutMs,
+    firstUseTimeoutMs: resource.maxAgeMs ?? firstUseTimeoutMs,
     confirmation: resource.confirmation,
   })
+  return resource.finding === undefined
+    ? judgement
+    : { ...judgement, evidence: [resource.finding, ...judgement.evidence] }
 }
 
 /** A cheap look before the policy's: of a hundred thousand resources hardly one is due. */
-function mayExpire({ seenAtMs, firstUse }: IndexedResource, { firstUseTimeoutMs }: SweepOptions): boolean {
-  return seenAtMs === null && firstUse.elapsedMs >= firstUseTimeoutMs
+function mayExpire({ seenAtMs, firstUse, maxAgeMs }: IndexedResource, { firstUseTimeoutMs }: SweepOptions): boolean {
+  return seenAtMs === null && firstUse.elapsedMs >= (maxAgeMs ?? firstUseTimeoutMs)
 }
 
 /** Resolves to true when the resource was collected. */
