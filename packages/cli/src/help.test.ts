@@ -35,6 +35,9 @@ describe('help', () => {
         resources release  delete a resource now
         collector status   the last sweep, what is stopped and why
         collector release  let a stopped sweep go on, once
+        token create       a path to which stock Spark uploads
+        token list         the tokens, what is stored below each, when they end
+        token revoke       end a token, for reading too
         completion         print a completion script for a shell
         manual             print the manual page
 

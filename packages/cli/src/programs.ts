@@ -13,6 +13,9 @@ export const programs: Readonly<Record<string, () => Promise<Run>>> = {
   'resources release': async () => (await import('./resources.ts')).releaseResource,
   'collector status': async () => (await import('./collector.ts')).collectorStatus,
   'collector release': async () => (await import('./collector.ts')).collectorRelease,
+  'token create': async () => (await import('./token.ts')).createToken,
+  'token list': async () => (await import('./token.ts')).listTokens,
+  'token revoke': async () => (await import('./token.ts')).revokeToken,
   completion: async () => (await import('./completion.ts')).completion,
   manual: async () => (await import('./manual.ts')).manual,
 }

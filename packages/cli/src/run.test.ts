@@ -55,6 +55,36 @@ async function staged(): Promise<string> {
   return (JSON.parse(out()) as { resourceId: string }).resourceId
 }
 
+describe('token', () => {
+  it('prints a path for spark-defaults.conf, lists it without its secret, and ends it', async () => {
+    const made = await said(['token', 'create', '-n', 'spark', '--bytes-max', '1Gi', '--note', 'nightly'])
+    expect([made.code, made.out()]).toEqual([
+      0,
+      expect.stringMatching(/^webhdfs:\/\/127\.0\.0\.1:\d+\/spark\/[0-9a-z]{12}\.[A-Za-z0-9_-]{43}\n$/),
+    ])
+    expect(made.err()).toContain('spark.kubernetes.file.upload.path')
+    const [, name = '', secret = ''] = /([0-9a-z]{12})\.([A-Za-z0-9_-]{43})/.exec(made.out())!
+    const listed = await said(['token', 'list', '-n', 'spark'])
+    expect(listed.out()).toMatch(new RegExp(`${name} +spark +0 B +1 GiB +never +nightly`))
+    expect(listed.out()).not.toContain(secret)
+    expect((await said(['token', 'revoke', name])).err()).toBe(`revoked ${name}\n`)
+    const again = await said(['token', 'revoke', name])
+    expect([again.code, again.err()]).toEqual([66, expect.stringContaining('no staging token of this name')])
+    expect((await said(['token', 'list', '-n', 'spark', '--json'])).out()).toBe('{"tokens":[]}\n')
+  })
+
+  it('keeps the path in a new file where that is asked for', async () => {
+    const { code, out } = await said(['token', 'create', '-n', 'spark', '--path-file', secretFile, '--json'])
+    expect([code, Object.keys(JSON.parse(out()))]).toEqual([0, ['name']])
+    expect(readFileSync(secretFile, 'utf8')).toMatch(/^webhdfs:\/\/.*\n$/)
+    expect(statSync(secretFile).mode & 0o777).toBe(0o600)
+  })
+
+  it('needs a namespace', async () => {
+    expect((await said(['token', 'create'])).code).toBe(64)
+  })
+})
+
 describe('stage', () => {
   it('prints the id, the secret and the files to stdout, and what happened to stderr', async () => {
     const { code, out, err } = await said(['stage', join(files, 'a.jar'), '-n', 'spark', '--owner', 'Pod/driver'])

@@ -45,6 +45,11 @@ export const serveOptions: readonly Option[] = [
   },
   { name: 'collector-breaker-fraction', value: 'NUMBER', help: 'share of the bound resources' },
   { name: 'collector-dry-run', help: 'say what would be collected, and keep it' },
+  {
+    name: 'webhdfs-max-age-ms',
+    value: 'DURATION',
+    help: 'how long a file that came by WebHDFS is kept unread when nobody is known to use it (7d)',
+  },
   { name: 'limits-file-bytes-max', value: 'SIZE', help: 'the largest file; 0 means no limit' },
   { name: 'limits-resource-bytes-max', value: 'SIZE', help: 'all files of one resource together; 0 means no limit' },
   { name: 'limits-files-per-resource-max', value: 'NUMBER', help: 'files in one resource; 0 means no limit' },

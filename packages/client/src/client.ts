@@ -1,5 +1,14 @@
 /** The SDK of the staging server: one object with everything that can be asked of it. */
-import type { CapabilityResponse, CollectorStatus, Explanation, Listing, Manifest, Owner } from '@supercargo/protocol'
+import type {
+  CapabilityResponse,
+  CollectorStatus,
+  Explanation,
+  Listing,
+  Manifest,
+  Owner,
+  TokenListing,
+  TokenResponse,
+} from '@supercargo/protocol'
 import { type Clock, type HttpResponse, type RetryOptions, systemClock } from '@supercargo/transfer'
 import { Connection, type ConnectionOptions } from './connection.ts'
 import { type OpenBundleRequest, type OpenFileRequest, openBundle, openFile } from './download.ts'
@@ -7,6 +16,8 @@ import { type FetchedResource, type FetchRequest, fetchFiles } from './fetch.ts'
 import type { ListCall, ResourceCall } from './inspect.ts'
 import * as inspect from './inspect.ts'
 import { type StagedResource, type StageRequest, stage } from './stage.ts'
+import type { CreateTokenCall, ListTokensCall, RevokeTokenCall } from './tokens.ts'
+import * as tokens from './tokens.ts'
 
 export interface StagingClientOptions extends ConnectionOptions {
   readonly clock?: Clock | undefined
@@ -37,6 +48,9 @@ export interface StagingClient {
   collectorRelease(signal?: AbortSignal): Promise<void>
   createCapability(call: ResourceCall & { readonly expiresAt?: string | undefined }): Promise<CapabilityResponse>
   revokeCapability(call: ResourceCall & { readonly name: string }): Promise<void>
+  createToken(call: CreateTokenCall): Promise<TokenResponse>
+  listTokens(call?: ListTokensCall): Promise<TokenListing>
+  revokeToken(call: RevokeTokenCall): Promise<void>
   /** Closes idle connections. */
   close(): void
 }
@@ -68,6 +82,9 @@ export function createClient(options: StagingClientOptions): StagingClient {
     collectorRelease: (signal) => inspect.collectorRelease(connection, signal),
     createCapability: (call) => inspect.createCapability(connection, call),
     revokeCapability: (call) => inspect.revokeCapability(connection, call),
+    createToken: (call) => tokens.createToken(connection, call),
+    listTokens: (call) => tokens.listTokens(connection, call),
+    revokeToken: (call) => tokens.revokeToken(connection, call),
     close: () => connection.close(),
   }
 }

@@ -18,9 +18,13 @@ export const routes = {
       `/api/v1/resources/${encodeURIComponent(id)}/capabilities/${encodeURIComponent(name)}`,
     collector: '/api/v1/collector',
     collectorRelease: '/api/v1/collector/release',
+    tokens: '/api/v1/tokens',
+    token: (name: string) => `/api/v1/tokens/${encodeURIComponent(name)}`,
     openapi: '/api/v1/openapi.json',
   },
   capability: (capability: string, path: string) => `/c/${encodeURIComponent(capability)}/${encodePath(path)}`,
+  /** What every path of a Hadoop client begins with. */
+  webhdfs: '/webhdfs/v1',
   live: '/livez',
   ready: '/readyz',
   metrics: '/metrics',

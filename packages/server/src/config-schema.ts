@@ -91,6 +91,13 @@ export const configSchema = z.strictObject({
     })
     .optional(),
   collector: collectorSchema.prefault({}),
+  webhdfs: z
+    .strictObject({
+      maxAgeMs: duration
+        .default(7 * 24 * 3_600_000)
+        .describe('How long a file that came by WebHDFS is kept unread when nobody is known to use it.'),
+    })
+    .prefault({}),
   limits: limitsSchema.prefault({}),
   drainTimeoutMs: duration.default(25_000).describe('After SIGTERM, what is under way may go on for this long.'),
   logLevel: z.enum(logLevels).default('info').describe('trace, debug, info, warn, error, fatal or silent.'),

@@ -9,11 +9,18 @@ import { type Collector, startCollector } from './collector/collector.ts'
 import type { Config } from './config-schema.ts'
 import { drainApp } from './drain.ts'
 import { type App, buildApp } from './http/app.ts'
+import type { FrontDoorParts } from './http/webhdfs/front-door.ts'
+import type { FindReader } from './http/webhdfs/readers.ts'
+import { keepNamesTidy } from './http/webhdfs/upkeep.ts'
 import { allAddresses, splitListen } from './listen.ts'
 import { createLog, type Log } from './log.ts'
+import { DiskLayout } from './store/disk-layout.ts'
+import { openDiskNameTree } from './store/disk-name-tree.ts'
 import { createDiskStore, type DiskStore } from './store/disk-store.ts'
+import { nodeFileSystem } from './store/file-system.ts'
 import type { StoreEvent } from './store/store-events.ts'
 import { followTls, readTls, type TlsMaterial } from './tls.ts'
+import { openStagingTokens } from './tokens/staging-tokens.ts'
 
 export interface ServeOptions {
   /** Aborting it begins the drain. */
@@ -47,16 +54,19 @@ export async function serve(config: Config, options: ServeOptions = {}): Promise
     const onEvent = (event: StoreEvent): void => collector?.notify(event)
     store = await createDiskStore({ directory: config.store.directory, limits: config.limits, clock, onEvent })
     collector = composeCollector(config, store, log, clock)
-    app = await composeApp(config, store, collector, authorizer, log, clock, tls)
+    const frontDoor = await composeFrontDoor(config, clock, background.signal)
+    app = await composeApp(config, store, collector, authorizer, log, clock, tls, frontDoor)
     const address = await listen(app, config)
     log.info({ ...address, directory: config.store.directory, kube: config.kube, auth: config.auth }, 'serving')
     options.onReady?.(address)
     const following =
       tls === undefined ? undefined : follow(app, config, tls, { clock, log, signal: background.signal })
+    const tidying = keepNamesTidy({ names: frontDoor.names, store, clock, log, signal: background.signal })
     await aborted(options.signal)
     await drainApp(app, { timeoutMs: config.drainTimeoutMs, clock, log })
     background.abort()
     await following
+    await tidying
     app = undefined
   } finally {
     background.abort()
@@ -89,9 +99,11 @@ function composeApp(
   log: Log,
   clock: Clock,
   tls: TlsMaterial | undefined,
+  frontDoor: FrontDoorParts,
 ): Promise<App> {
   return buildApp({
     store,
+    frontDoor,
     collector,
     authorizer,
     limits: config.limits,
@@ -100,6 +112,30 @@ function composeApp(
     podUrl: config.podUrl ?? config.publicUrl,
     tls: tls?.options,
   })
+}
+
+/** The names and the tokens live in the store's directory, which is locked by now. */
+async function composeFrontDoor(config: Config, clock: Clock, signal: AbortSignal): Promise<FrontDoorParts> {
+  const disk = { system: nodeFileSystem, layout: new DiskLayout(config.store.directory), clock }
+  return {
+    names: await openDiskNameTree(disk),
+    tokens: await openStagingTokens(disk),
+    anonymous: config.auth === 'none',
+    maxAgeMs: config.webhdfs.maxAgeMs,
+    publicUrl: config.publicUrl,
+    findReader: config.kube === 'none' ? undefined : await composeFindReader(signal),
+  }
+}
+
+/** Imported only here: the heap that moves bytes is to stay small. */
+async function composeFindReader(signal: AbortSignal): Promise<FindReader | undefined> {
+  const { ApiClient, findCluster } = await import('@supercargo/kube')
+  const cluster = await findCluster({ prefer: 'in-cluster', environment: process.env })
+  if (cluster === undefined) return undefined
+  const { createFindReader } = await import('./http/webhdfs/find-reader.ts')
+  const client = new ApiClient(cluster)
+  signal.addEventListener('abort', () => void client.close(), { once: true })
+  return createFindReader(client)
 }
 
 async function listen(app: App, config: Config): Promise<ServerAddress> {

@@ -25,8 +25,12 @@ import { registerOpenapiRoute } from './openapi-route.ts'
 import { fromRequestError, rawProblem, sendProblem } from './problem.ts'
 import { registerForms } from './read-form.ts'
 import { registerResourceRoutes } from './resource-routes.ts'
+import { registerTokenRoutes } from './token-routes.ts'
 import { answerUnknownRoutes, type KnownRoute } from './unknown-routes.ts'
 import { registerV0Routes } from './v0-routes.ts'
+import { type FrontDoorParts, openFrontDoor } from './webhdfs/front-door.ts'
+import { unreadableNameAnswer } from './webhdfs/remote-exception.ts'
+import { registerWebhdfsRoutes } from './webhdfs/routes.ts'
 
 export interface AppDependencies {
   readonly store: Store
@@ -37,6 +41,8 @@ export interface AppDependencies {
   readonly clock?: Clock
   readonly log?: Log
   readonly podUrl?: string | undefined
+  /** The WebHDFS door and its tokens; without it there is none. */
+  readonly frontDoor?: FrontDoorParts | undefined
   /** Serves https with these when given; plain http otherwise. */
   readonly tls?: TlsServerOptions | undefined
 }
@@ -96,6 +102,9 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
   registerBlobUploadRoutes(app, edge)
   registerFileRoutes(app, edge)
   registerCapabilityRoutes(app, edge)
+  const door = dependencies.frontDoor === undefined ? undefined : openFrontDoor(edge, dependencies.frontDoor)
+  registerWebhdfsRoutes(app, edge, door)
+  registerTokenRoutes(app, edge, door)
   registerAdminRoutes(app, edge)
   registerHealthRoutes(app, edge)
   registerOpenapiRoute(app)
@@ -110,6 +119,7 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
     interruptUploads: () => edge.bodyWatch.abortAll(drainingError()),
     async close() {
       edge.bodyWatch.close()
+      door?.readers.close()
       await app.close()
     },
   }
@@ -168,7 +178,9 @@ function answerClientError(edge: Edge, error: NodeJS.ErrnoException, socket: Soc
   }
   const problem = clientProblem(error)
   edge.log.info({ error: problem }, 'not a request')
-  const answer = (): void => void socket.end(rawProblem(problem), () => socket.destroy())
+  const { rawPacket } = error as { rawPacket?: Buffer }
+  const text = (rawPacket && unreadableNameAnswer(rawPacket)) ?? rawProblem(problem)
+  const answer = (): void => void socket.end(text, () => socket.destroy())
   const pending = (socket as Socket & { _httpMessage?: ServerResponse })._httpMessage
   if (pending === undefined || pending === null) answer()
   // The bytes behind a whole request are wrong, not the request: its own answer comes first.

@@ -12,9 +12,13 @@ import {
   manifestSchema,
   mediaTypes,
   patchRequestSchema,
+  tokenListingSchema,
+  tokenRequestSchema,
+  tokenResponseSchema,
 } from '@supercargo/protocol'
 import { z } from 'zod'
 import { listQuerySchema } from './admin-routes.ts'
+import { tokenQuerySchema } from './token-routes.ts'
 
 /** As described in openapi.ts. */
 export type Scheme = 'secret' | 'rawSecret' | 'podToken' | 'token'
@@ -185,8 +189,39 @@ export const operations: readonly Operation[] = [
     security: ['token'],
     answers: { 200: collectorStatusSchema },
   },
+  {
+    method: 'post',
+    path: '/api/v1/tokens',
+    summary: 'Create a staging token for WebHDFS; the only time that it is said.',
+    body: { [json]: tokenRequestSchema },
+    answers: { 201: tokenResponseSchema },
+  },
+  {
+    method: 'get',
+    path: '/api/v1/tokens',
+    summary: 'The staging tokens, without what opens them.',
+    query: tokenQuerySchema,
+    answers: { 200: tokenListingSchema },
+  },
+  { method: 'delete', path: '/api/v1/tokens/{name}', summary: 'Revoke a staging token.', answers: { 204: 'nothing' } },
+  ...webhdfsOperations('/webhdfs/v1'),
+  ...webhdfsOperations('/webhdfs/v1/{path}'),
   { method: 'get', path: '/api/v1/openapi.json', summary: 'This document.', answers: { 200: z.looseObject({}) } },
   { method: 'get', path: '/livez', summary: 'The process lives.', answers: { 200: 'text/plain' } },
   { method: 'get', path: '/readyz', summary: 'The server takes uploads.', answers: { 200: 'text/plain' } },
   { method: 'get', path: '/metrics', summary: 'Metrics in Prometheus format.', answers: { 200: 'text/plain' } },
 ]
+
+/** The operation is a parameter there; what each takes and answers is Hadoop's documentation. */
+function webhdfsOperations(path: string): Operation[] {
+  const query = z.object({ op: z.string() })
+  const summaries = {
+    get: 'WebHDFS: OPEN, GETFILESTATUS, LISTSTATUS and others.',
+    put: 'WebHDFS: MKDIRS, CREATE, RENAME.',
+    post: 'WebHDFS: nothing of it is possible here.',
+    delete: 'WebHDFS: DELETE.',
+  }
+  return Object.entries(summaries).map(([method, summary]) => {
+    return { method, path, summary, query, answers: { 200: 'application/json, said by no header' } }
+  })
+}

@@ -47,6 +47,24 @@ export async function sendFile(
   return answerBytes(edge, request, reply, selection.status, fields, record, blobSource(reader, start, end))
 }
 
+/** The bytes from `start` to before `end` as a whole answer, for a door that has its own way to ask for a part. */
+export async function sendPart(
+  edge: Edge,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  record: ResourceRecord,
+  file: StagedFile,
+  [start, end]: readonly [number, number],
+): Promise<FastifyReply> {
+  const reader = await edge.store.open(record, file)
+  const fields = {
+    'content-type': mediaTypes.bytes,
+    'cache-control': cacheControl,
+    'content-length': String(end - start),
+  }
+  return answerBytes(edge, request, reply, 200, fields, record, blobSource(reader, start, end))
+}
+
 /** One tar of these files, entry name = path. */
 export async function sendBundle(
   edge: Edge,

@@ -8,14 +8,20 @@ import { type Clock, systemClock } from '@supercargo/transfer'
 import type { Authorizer } from '../auth/authorizer.ts'
 import { type App, buildApp } from '../http/app.ts'
 import type { CollectorDoor, EdgeLimits } from '../http/edge.ts'
+import type { FrontDoorParts } from '../http/webhdfs/front-door.ts'
 import type { LogLevel } from '../log.ts'
+import { DiskLayout } from '../store/disk-layout.ts'
+import { openDiskNameTree } from '../store/disk-name-tree.ts'
 import { createDiskStore, type DiskStore } from '../store/disk-store.ts'
+import { type FileSystem, nodeFileSystem } from '../store/file-system.ts'
 import type { Store, StoreLimits } from '../store/store.ts'
+import { openStagingTokens } from '../tokens/staging-tokens.ts'
 import { captureLog } from './captured-log.ts'
 
 export interface TestServer {
   readonly app: App
   readonly store: DiskStore
+  readonly frontDoor: FrontDoorParts
   readonly directory: string
   readonly port: number
   readonly url: string
@@ -33,6 +39,9 @@ export interface TestServerOptions {
   readonly logLevel?: LogLevel
   readonly collector?: CollectorDoor
   readonly authorizer?: Authorizer
+  readonly frontDoor?: Partial<FrontDoorParts>
+  /** Below the store and the names, for failures. */
+  readonly fs?: FileSystem
   /** Puts something between the edge and the store. */
   readonly wrapStore?: (store: Store) => Store
 }
@@ -56,8 +65,20 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
   const limits = { ...testLimits, ...options.limits }
   const clock = options.clock ?? systemClock
   const captured = captureLog(options.logLevel)
-  const store = await createDiskStore({ directory, limits, clock })
+  const system = options.fs ?? nodeFileSystem
+  const store = await createDiskStore({ directory, limits, clock, fs: system })
+  const disk = { system, layout: new DiskLayout(directory), clock }
+  const frontDoor: FrontDoorParts = {
+    names: await openDiskNameTree(disk),
+    tokens: await openStagingTokens(disk),
+    anonymous: true,
+    maxAgeMs: 7 * 24 * 3_600_000,
+    publicUrl: undefined,
+    findReader: undefined,
+    ...options.frontDoor,
+  }
   const app = await buildApp({
+    frontDoor,
     store: options.wrapStore?.(store) ?? store,
     collector: options.collector ?? noCollector,
     authorizer: options.authorizer,
@@ -71,6 +92,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
   return {
     app,
     store,
+    frontDoor,
     directory,
     port,
     url: `http://127.0.0.1:${port}`,
