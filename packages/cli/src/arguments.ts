@@ -28,7 +28,8 @@ export function readArguments(argv: readonly string[], env: Readonly<Record<stri
     throw usageError(`${first} stands before the command`, 'write supercargo COMMAND [OPTIONS]')
   const { command, rest } = findCommand(argv)
   if (command === undefined) return { kind: 'help', command: undefined, group: first }
-  if (command.readsArguments === true && !rest.includes('--help') && !rest.includes('-h')) {
+  const asksForHelp = command.readsHelp !== true && (rest.includes('--help') || rest.includes('-h'))
+  if (command.readsArguments === true && !asksForHelp) {
     const settings = Settings.from([], new Map(), {})
     return { kind: 'run', command, positionals: [], settings, argv: rest }
   }

@@ -1,6 +1,7 @@
 /** The commands, each written once: help, parsing, completion and the manual come from here. */
-import { connectionOptions, json, namespace, type Option, quiet, secretFile } from './options.ts'
+import { connectionOptions, json, logLevel, namespace, type Option, quiet, secretFile } from './options.ts'
 import { serveOptions } from './serve-options.ts'
+import { clusterOptions, doctorOptions, submitOptions } from './submit-options.ts'
 
 export interface Command {
   /** One or two words. */
@@ -16,6 +17,8 @@ export interface Command {
   readonly examples: readonly string[]
   /** The program reads its arguments itself, because a failure to read them has to end where it tells of all failures. */
   readonly readsArguments?: true
+  /** It answers --help itself too, because behind its first argument that is somebody else's option. */
+  readonly readsHelp?: true
   /** What the first ctrl-c does; said to whoever pressed it. */
   readonly onStop?: string
 }
@@ -103,6 +106,81 @@ export const commands: readonly Command[] = [
     examples: ['supercargo localize /etc/supercargo/plan.json'],
     readsArguments: true,
     onStop: 'what has come so far stays for the next run',
+  },
+  {
+    name: 'submit',
+    summary: 'run a Spark application in the cluster',
+    usage: 'APPLICATION [ARGUMENT…]',
+    positionalsMin: 1,
+    positionalsMax: any,
+    options: submitOptions,
+    details: [
+      'Takes the arguments of spark-submit. APPLICATION is a jar, a Python file or an R file. It and what --jars, --files, --py-files and --archives name may be files of this machine, which are staged; local:///path, which is in the image; or an http, s3a or hdfs address, which the pods fetch. Anything else is left to Spark. What stands behind APPLICATION is its own.',
+      'No JVM and no Spark is needed here. spark-defaults.conf is read from SPARK_CONF_DIR or SPARK_HOME/conf; options win over --conf, it over the properties file.',
+      "The command ends with the driver's exit code. On a terminal ctrl-c asks whether to detach or to stop the driver; elsewhere it stops it, unless --on-interrupt says otherwise.",
+    ],
+    examples: [
+      'supercargo submit --class com.example.Main --jars lib/a.jar,s3a://b/c.jar app.jar 1000',
+      'supercargo submit --py-files greeting.py --follow main.py',
+      'supercargo submit --dry-run --class com.example.Main app.jar',
+    ],
+    readsArguments: true,
+    readsHelp: true,
+    onStop: 'the driver is asked about first',
+  },
+  {
+    name: 'status',
+    summary: 'how drivers are',
+    usage: '[NAME]',
+    positionalsMin: 0,
+    positionalsMax: 1,
+    options: [...clusterOptions, quiet, json, logLevel],
+    details: [
+      'NAME is a driver’s pod, NAMESPACE:POD, the id or the name of an application; * at its end stands for anything. Without it, all drivers of the namespace are listed, whoever submitted them.',
+    ],
+    examples: ['supercargo status -n spark', 'supercargo status etl -n spark'],
+  },
+  {
+    name: 'logs',
+    summary: 'the log of a driver',
+    usage: 'NAME',
+    positionalsMin: 1,
+    positionalsMax: 1,
+    options: [
+      { name: 'follow', short: 'f', help: 'go on until the driver ends' },
+      { name: 'tail', value: 'LINES', help: 'only the last lines' },
+      { name: 'container', value: 'CONTAINER', help: 'another container of the pod, such as supercargo-localize' },
+      ...clusterOptions,
+      quiet,
+      json,
+      logLevel,
+    ],
+    details: ['NAME as in status; of several drivers of one name, the youngest.'],
+    examples: ['supercargo logs etl -f', 'supercargo logs etl --container supercargo-localize'],
+  },
+  {
+    name: 'kill',
+    summary: 'stop a driver, with everything that belongs to it',
+    usage: 'NAME',
+    positionalsMin: 1,
+    positionalsMax: 1,
+    options: [...clusterOptions, quiet, json, logLevel],
+    details: ['NAME as in status. Its executors, its objects and its staged files go with it.'],
+    examples: ['supercargo kill etl -n spark', "supercargo kill 'spark:etl-*'"],
+  },
+  {
+    name: 'doctor',
+    summary: 'what would fail, and what to do about it',
+    usage: '[APPLICATION [ARGUMENT…]]',
+    positionalsMin: 0,
+    positionalsMax: any,
+    options: doctorOptions,
+    details: [
+      'Takes what submit takes, and looks at the staging server, the cluster, rights, images, quotas, and at the names of what is to be submitted. With --probe a pod tries the staging server, and another looks for what local: names. Ends with 1 when something would fail.',
+    ],
+    examples: ['supercargo doctor --probe', 'supercargo doctor --class com.example.Main --jars lib/a.jar app.jar'],
+    readsArguments: true,
+    readsHelp: true,
   },
   {
     name: 'resources list',

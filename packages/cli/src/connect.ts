@@ -1,22 +1,26 @@
 /** A client of the staging server from the options that all commands share. */
 import { createClient, type StagingClient } from '@supercargo/client'
-import { formatDuration, type Secret } from '@supercargo/protocol'
+import { defaultServer, formatDuration, type Secret } from '@supercargo/protocol'
 import { proxiesOf, trustContext } from '@supercargo/transfer'
 import { readSecret } from './read-secret.ts'
 import type { Settings } from './settings.ts'
 import { usageError } from './settings.ts'
 import { version } from './version.ts'
 
-/** Runs `work` with a client and closes its connections at the end. `note` hears of tries that failed and will be repeated. */
+/**
+ * Runs `work` with a client and closes its connections at the end. `note` hears of tries that failed and will be repeated.
+ * `given` wins over the settings.
+ */
 export async function withClient<T>(
   settings: Settings,
   work: (client: StagingClient) => Promise<T>,
   note?: (text: string) => void,
+  given: { readonly server?: string; readonly caFile?: string | undefined } = {},
 ): Promise<T> {
-  const caFile = settings.text('ca-file')
+  const caFile = given.caFile ?? settings.text('ca-file')
   const tokenFile = settings.text('token-file')
   const client = createClient({
-    server: settings.text('server')!,
+    server: given.server ?? settings.text('server') ?? defaultServer,
     proxyFor: proxiesOf(settings.environment),
     trust: trustContext(caFile === undefined ? [] : [caFile]),
     token: tokenFile === undefined ? undefined : await readSecret(tokenFile),

@@ -29,6 +29,11 @@ describe('help', () => {
         stage              put files on the staging server
         fetch              get the same bytes back, verified
         localize           make dependencies appear in a pod, as a plan says
+        submit             run a Spark application in the cluster
+        status             how drivers are
+        logs               the log of a driver
+        kill               stop a driver, with everything that belongs to it
+        doctor             what would fail, and what to do about it
         resources list     what is staged, by whom, why it is kept
         resources show     the files of a resource
         resources explain  why a resource is kept or collected

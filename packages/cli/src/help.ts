@@ -34,6 +34,8 @@ export function helpOf(command: Command): string {
 
 export function usageOf(command: Command): string {
   const options = command.options.length === 0 ? '' : ' [OPTIONS]'
+  // Where options end at the first argument, they stand before it.
+  if (command.readsHelp === true) return `Usage: supercargo ${command.name}${options} ${command.usage}`
   return `Usage: supercargo ${command.name}${command.usage === '' ? '' : ` ${command.usage}`}${options}`
 }
 

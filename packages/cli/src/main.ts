@@ -1,9 +1,11 @@
 /** The `supercargo` program: the process's arguments, streams and signals, handed to `run`. */
+import { createInterface } from 'node:readline/promises'
 import { SupercargoError } from '@supercargo/protocol'
 import { systemClock } from '@supercargo/transfer'
 import { findCommand } from './arguments.ts'
-import { interruptedExitCode, run } from './run.ts'
+import { run } from './run.ts'
 import { restartForServing } from './server-process.ts'
+import { interruptedExitCode } from './settings.ts'
 
 const stop = new AbortController()
 const argv = process.argv.slice(2)
@@ -36,9 +38,22 @@ process.exitCode = await run(argv, {
     return process.stderr.columns ?? 80
   },
   env: process.env,
+  ask: process.stdin.isTTY === true && process.stderr.isTTY === true ? ask : undefined,
   signal: stop.signal,
   clock: systemClock,
 })
+
+/** Undefined when the terminal is closed. Ctrl-c is a signal here too, and the second one ends the process. */
+async function ask(question: string): Promise<string | undefined> {
+  const terminal = createInterface({ input: process.stdin, output: process.stderr })
+  terminal.on('SIGINT', () => process.exit(interruptedExitCode))
+  const closed = new Promise<undefined>((resolve) => terminal.once('close', () => resolve(undefined)))
+  try {
+    return await Promise.race([terminal.question(question), closed])
+  } finally {
+    terminal.close()
+  }
+}
 
 function whatStops(): string | undefined {
   try {

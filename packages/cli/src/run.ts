@@ -5,11 +5,8 @@ import { helpOf, overview } from './help.ts'
 import type { Io } from './io.ts'
 import { printError } from './print-error.ts'
 import { programs } from './programs.ts'
-import { exitCodeOf } from './settings.ts'
+import { exitCodeOf, interruptedExitCode } from './settings.ts'
 import { version } from './version.ts'
-
-/** What a shell shows for a program that a signal ended: 128 + SIGINT. */
-export const interruptedExitCode = 130
 
 /** Never rejects. */
 export async function run(argv: readonly string[], io: Io): Promise<number> {

@@ -7,6 +7,9 @@ export function usageError(message: string, hint?: string): SupercargoError {
   return new SupercargoError('invalid', 'usage', message, { hint })
 }
 
+/** What a shell shows for a program that a signal ended: 128 + SIGINT. */
+export const interruptedExitCode = 130
+
 export function exitCodeOf(error: SupercargoError): number {
   return error.code === 'usage' ? usageExitCode : error.exitCode
 }

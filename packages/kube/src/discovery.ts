@@ -38,6 +38,7 @@ const builtIn: Readonly<Record<string, string>> = {
   'v1 ReplicationController': 'replicationcontrollers',
   'v1 Secret': 'secrets',
   'v1 ConfigMap': 'configmaps',
+  'v1 PersistentVolumeClaim': 'persistentvolumeclaims',
   'batch/v1 Job': 'jobs',
   'batch/v1 CronJob': 'cronjobs',
   'apps/v1 Deployment': 'deployments',

@@ -39,7 +39,8 @@ const lineBytesMax = 8 << 20
 
 /**
  * Goes on until the caller stops iterating or the signal aborts (then it rejects). Failures that can pass are waited out
- * with a growing pause; a refusal (401, 403, 404 of the type) rejects.
+ * with a growing pause; a refusal (401, 403, 404 of the type) rejects. Who may watch but not list is told of every pod by the
+ * beginning of each watch; then there is no `listed`, and what went while no watch was open is not told.
  */
 export async function* followPods(
   client: ApiClient,
@@ -56,10 +57,15 @@ export async function* followPods(
     fieldSelector: selection.name === undefined ? undefined : `metadata.name=${selection.name}`,
   }
   let version: string | undefined
+  let mayList = true
   for (let failures = 0; ; ) {
     try {
-      if (version === undefined) {
-        const list = await listObjects(client, podPath, where, signal)
+      if (version === undefined && mayList) {
+        const list = await listOrRefusal(client, where, signal)
+        if (list === undefined) {
+          mayList = false
+          continue
+        }
         yield* compare(known, list.items as readonly Pod[])
         version = list.resourceVersion
         yield { type: 'listed' }
@@ -83,6 +89,20 @@ export async function* followPods(
       const backoffMs = Math.min(backoffMaxMs, backoffBaseMs * 2 ** Math.min(failures++, 10))
       await sleep(Math.max(error.retryAfterMs ?? 0, backoffMs * (0.5 + random() / 2)), signal)
     }
+  }
+}
+
+/** Undefined when this user may not list. */
+async function listOrRefusal(
+  client: ApiClient,
+  where: ObjectSelection,
+  signal: AbortSignal,
+): Promise<Awaited<ReturnType<typeof listObjects>> | undefined> {
+  try {
+    return await listObjects(client, podPath, where, signal)
+  } catch (error) {
+    if (SupercargoError.is(error) && error.code === 'kube-forbidden') return undefined
+    throw error
   }
 }
 

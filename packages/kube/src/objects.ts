@@ -82,18 +82,24 @@ export async function readObject(
   }
 }
 
-/** Creates the object in its metadata.namespace. Code `kube-already-exists` when its name is taken. */
+/**
+ * Creates the object in its metadata.namespace. Code `kube-already-exists` when its name is taken. `idempotent` is for names
+ * that nobody else makes: then the request is sent once more over a fresh connection when a pooled one was closed already,
+ * and a name that is taken may be the first one's doing.
+ */
 export async function createObject(
   client: ApiClient,
   path: KindPath,
   object: KubeObject,
   signal: AbortSignal,
+  options: { readonly idempotent?: boolean } = {},
 ): Promise<StoredObject> {
   const { name, generateName, namespace } = object.metadata
   const what = `create ${path.kind} ${namespace ?? ''}/${name ?? `${generateName ?? ''}*`}`
   const query = { fieldManager, fieldValidation: 'Strict' }
   const body = { apiVersion: path.apiVersion, kind: path.kind, ...object }
-  return send(client, path, { what, method: 'POST', path: collectionPath(path, namespace), query, body }, signal)
+  const request = { what, method: 'POST' as const, path: collectionPath(path, namespace), query, body, ...options }
+  return send(client, path, request, signal)
 }
 
 /** Replaces the object. With the resourceVersion that was read, code `kube-conflict` says that another came between. */

@@ -1,2 +1,30 @@
-/** Submission: no program of it is offered yet; its charter is in the README beside. */
-export {}
+/** Submission: arguments → plan → stage → steps → apply → watch. */
+export { type Application, roleLabel, selectorLabel, submissionLabel } from './application.ts'
+export {
+  type DriverRow,
+  describeDriver,
+  describeExecutors,
+  driverContainer,
+  findDriver,
+  findDrivers,
+  killDriver,
+  listDrivers,
+  readDriverName,
+} from './applications.ts'
+export { type Applied, apply, gateName } from './apply.ts'
+export { type ArgumentOption, readSubmitArguments, type SubmitArguments, sparkOptions } from './arguments.ts'
+export { connectCluster } from './cluster.ts'
+export { type ClusterCall, withCluster } from './cluster-call.ts'
+export { Configuration, readConfiguration } from './configuration.ts'
+export { type DoctorRequest, examine, type Finding, fault } from './doctor.ts'
+export { copyLog } from './driver-log.ts'
+export { ownKeys } from './fork-keys.ts'
+export type { SubmitInterruption } from './interruption.ts'
+export { removeLeftovers } from './leftovers.ts'
+export { type OwnOptions, type Prepared, prepare } from './prepare.ts'
+export { type ProbeRequest, probe } from './probe.ts'
+export { namesSecret, objectsAsYaml, shownObjects } from './shown-objects.ts'
+export { type Rendered, render } from './steps/order.ts'
+export type { OwnerName, Submission } from './submission.ts'
+export { type SubmitRequest, type SubmitResult, submit } from './submit.ts'
+export { type WatchRequest, type WatchResult, watchApplication } from './watch.ts'

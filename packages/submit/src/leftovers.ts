@@ -1,0 +1,36 @@
+/** Gated pods whose submitter has died: nobody else removes them, so the next submission does. */
+import { type ApiClient, collectionPath, deleteObject, podPath, type StoredObject } from '@supercargo/kube'
+import { SupercargoError } from '@supercargo/protocol'
+import { submissionLabel } from './application.ts'
+import { gateName } from './apply.ts'
+
+/** Far longer than any submission takes between its first call and its last. */
+const abandonedAfterMs = 600_000
+const podsMax = 500
+
+/** The names of the pods that were removed. Who may not list or delete leaves them to others; that is no failure. */
+export async function removeLeftovers(client: ApiClient, namespace: string, signal: AbortSignal): Promise<string[]> {
+  try {
+    const what = `list pods in ${namespace}`
+    const query = { labelSelector: submissionLabel, limit: podsMax }
+    const answer = await client.request({ what, path: collectionPath(podPath, namespace), query }, signal)
+    // The age is told by the API server's own clock.
+    const nowMs = Date.parse(answer.headers.date ?? '')
+    const { items } = answer.json() as { items?: readonly StoredObject[] | null }
+    const removed: string[] = []
+    for (const pod of (items ?? []).filter((each) => isAbandoned(each, nowMs))) {
+      const { name, uid } = pod.metadata
+      if (await deleteObject(client, { path: podPath, namespace, name }, { uid }, signal)) removed.push(name)
+    }
+    return removed
+  } catch (error) {
+    if (SupercargoError.is(error) && error.kind === 'denied') return []
+    throw error
+  }
+}
+
+function isAbandoned(pod: StoredObject, nowMs: number): boolean {
+  const { schedulingGates = [] } = (pod.spec ?? {}) as { schedulingGates?: readonly { name: string }[] }
+  const createdMs = Date.parse(String(pod.metadata.creationTimestamp))
+  return schedulingGates.some(({ name }) => name === gateName) && nowMs - createdMs > abandonedAfterMs
+}
