@@ -8,8 +8,13 @@ import { gateName } from './apply.ts'
 const abandonedAfterMs = 600_000
 const podsMax = 500
 
-/** The names of the pods that were removed. Who may not list or delete leaves them to others; that is no failure. */
-export async function removeLeftovers(client: ApiClient, namespace: string, signal: AbortSignal): Promise<string[]> {
+/** The names of the pods that were removed, gated for longer than `afterMs`. Who may not list or delete leaves them to others; that is no failure. */
+export async function removeLeftovers(
+  client: ApiClient,
+  namespace: string,
+  signal: AbortSignal,
+  afterMs = abandonedAfterMs,
+): Promise<string[]> {
   try {
     const what = `list pods in ${namespace}`
     const query = { labelSelector: submissionLabel, limit: podsMax }
@@ -18,7 +23,7 @@ export async function removeLeftovers(client: ApiClient, namespace: string, sign
     const nowMs = Date.parse(answer.headers.date ?? '')
     const { items } = answer.json() as { items?: readonly StoredObject[] | null }
     const removed: string[] = []
-    for (const pod of (items ?? []).filter((each) => isAbandoned(each, nowMs))) {
+    for (const pod of (items ?? []).filter((each) => isAbandoned(each, nowMs, afterMs))) {
       const { name, uid } = pod.metadata
       if (await deleteObject(client, { path: podPath, namespace, name }, { uid }, signal)) removed.push(name)
     }
@@ -29,8 +34,8 @@ export async function removeLeftovers(client: ApiClient, namespace: string, sign
   }
 }
 
-function isAbandoned(pod: StoredObject, nowMs: number): boolean {
+function isAbandoned(pod: StoredObject, nowMs: number, afterMs: number): boolean {
   const { schedulingGates = [] } = (pod.spec ?? {}) as { schedulingGates?: readonly { name: string }[] }
   const createdMs = Date.parse(String(pod.metadata.creationTimestamp))
-  return schedulingGates.some(({ name }) => name === gateName) && nowMs - createdMs > abandonedAfterMs
+  return schedulingGates.some(({ name }) => name === gateName) && nowMs - createdMs > afterMs
 }

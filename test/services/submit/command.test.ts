@@ -1,0 +1,164 @@
+/** The command as a process, against a real API server and a real staging server: what it stages, creates, says and ends with. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createClient, type StagingClient } from '@supercargo/client'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { type ServerForTest, startServer } from '../../flows/server-for-test.ts'
+import { command } from '../../process/staging-server.ts'
+import type { ServiceDetails } from '../catalog.ts'
+import { describeWith, provisionTimeoutMs, running } from '../running.ts'
+import { until } from '../until.ts'
+import { type TestNamespace, testNamespace } from './namespace.ts'
+
+interface Ended {
+  readonly code: number | null
+  readonly out: string
+  readonly err: string
+}
+
+describeWith(['kubernetes'], 'supercargo submit', () => {
+  let cluster: ServiceDetails<'kubernetes'>
+  let server: ServerForTest
+  let client: StagingClient
+  let folder: string
+
+  beforeAll(async () => {
+    cluster = await running('kubernetes')
+    server = await startServer()
+    client = createClient({ server: server.url })
+    folder = await mkdtemp(join(tmpdir(), 'supercargo-submit-'))
+    await mkdir(join(folder, 'lib'))
+    for (const file of ['app.jar', 'lib/dep.jar', 'settings.txt']) await writeFile(join(folder, file), file)
+  }, provisionTimeoutMs)
+
+  afterAll(async () => {
+    client?.close()
+    await server?.stop()
+    if (folder !== undefined) await rm(folder, { recursive: true, force: true })
+  })
+
+  function start(place: TestNamespace, ...argv: string[]) {
+    const env = { ...process.env, KUBECONFIG: cluster.kubeconfig, SUPERCARGO_NAMESPACE: place.name, NO_COLOR: '1' }
+    const child = spawn(process.execPath, [command, ...argv], { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] })
+    const said = { out: '', err: '' }
+    child.stdout.on('data', (text) => {
+      said.out += text
+    })
+    child.stderr.on('data', (text) => {
+      said.err += text
+    })
+    const ended = once(child, 'close').then(([code]): Ended => ({ code: code as number | null, ...said }))
+    return { child, said, ended }
+  }
+
+  const options = (): string[] => [
+    ...['--server', server.url, '--pod-server', 'http://staging.example:10000', '--init-image', 'init:1'],
+    ...['--conf', 'spark.kubernetes.container.image=spark:4.1.2', '--name', 'etl', '--class', 'A'],
+  ]
+  const application = ['--jars', 'lib/*.jar', '--files', 'settings.txt', 'app.jar', '1']
+  const owners = async (place: TestNamespace) =>
+    (await client.list({ namespace: place.name })).resources.map(({ owner }) => owner)
+
+  it('stages, creates, binds the files to the driver by its uid, and ends when nobody waits', async () => {
+    await using place = await testNamespace(cluster)
+    const { code, out, err } = await start(place, 'submit', '--no-wait', '--json', ...options(), ...application).ended
+    expect(code, err).toBe(0)
+    const [pod] = await place.pods()
+    const { name, uid } = pod!.metadata
+    expect(JSON.parse(out)).toMatchObject({
+      submissionId: `${place.name}:${name}`,
+      driverPod: name,
+      resourceId: expect.stringMatching(/^[0-9a-z]{26}$/),
+    })
+    expect(await owners(place)).toEqual([[{ namespace: place.name, apiVersion: 'v1', kind: 'Pod', name, uid }]])
+    const again = await start(place, 'submit', '--no-wait', ...options(), ...application).ended
+    expect(again.out).toMatch(new RegExp(`^${place.name}:etl-[0-9a-f]+-driver\n$`))
+    expect(again.err).not.toMatch(/sending/)
+  })
+
+  it('ends with what the driver ends with', async () => {
+    await using place = await testNamespace(cluster)
+    const { ended } = start(place, 'submit', ...options(), ...application)
+    const pod = await until('the driver', async () => (await place.pods())[0], { timeoutMs: 60_000 })
+    const state = { terminated: { exitCode: 3, reason: 'Error' } }
+    await place.setStatus(pod.metadata.name, {
+      containerStatuses: [
+        { name: 'spark-kubernetes-driver', state, image: 'x', imageID: 'x', ready: false, restartCount: 0 },
+      ],
+    })
+    const { code, err } = await ended
+    expect(code, err).toBe(3)
+    expect(err).toContain('the driver ended with 3')
+  })
+
+  it.each([
+    ['stop', false],
+    ['detach', true],
+  ])('that is interrupted and told to %s leaves a driver: %s', async (choice, stays) => {
+    await using place = await testNamespace(cluster)
+    const { child, said, ended } = start(place, 'submit', '--on-interrupt', choice, ...options(), ...application)
+    await until('the driver', async () => /the driver waits|is being started/.test(said.err), { timeoutMs: 60_000 })
+    child.kill('SIGTERM')
+    const { code, err } = await ended
+    expect(code, err).toBe(130)
+    expect(err).toContain(stays ? 'goes on without this command' : 'was stopped')
+    if (stays) expect(await place.pods()).toHaveLength(1)
+    else await until('the driver to go', async () => (await place.contents()).length === 0, { timeoutMs: 30_000 })
+  })
+
+  it('leaves no file on the server when the cluster refuses the driver', async () => {
+    await using place = await testNamespace(cluster)
+    const refusal = ['--conf', 'spark.kubernetes.authenticate.driver.serviceAccountName=nobody']
+    const { code, err } = await start(place, 'submit', ...options(), ...refusal, ...application).ended
+    expect(code, err).toBe(77)
+    expect(err).toContain('nobody')
+    expect(await owners(place)).toEqual([])
+    expect(await place.contents()).toEqual([])
+  })
+
+  it('has its drivers listed, described and removed by the names that people have for them', async () => {
+    await using place = await testNamespace(cluster)
+    const ids = await Promise.all(
+      [1, 2].map(() => start(place, 'submit', '--no-wait', ...options(), ...application).ended),
+    )
+    const [one] = ids.map(({ out }) => out.trim())
+    const listed = await start(place, 'status', '--json').ended
+    expect(JSON.parse(listed.out)).toHaveLength(2)
+    const described = await start(place, 'submit', '--status', one!).ended
+    expect(described.out).toContain(one)
+    const unsure = await start(place, 'kill', 'etl').ended
+    expect([unsure.code, unsure.err]).toEqual([73, expect.stringContaining('the name of 2 drivers')])
+    expect((await start(place, 'kill', one!).ended).code).toBe(0)
+    expect((await start(place, 'submit', '--kill', `${place.name}:etl-*`).ended).code).toBe(0)
+    await until('all to go', async () => (await place.contents()).length === 0, { timeoutMs: 30_000 })
+    const none = await start(place, 'status', 'etl').ended
+    expect([none.code, none.err]).toEqual([66, expect.stringContaining('there is no driver etl')])
+  })
+
+  it('is looked over by doctor before: server, cluster, rights, and the names on the command line', async () => {
+    await using place = await testNamespace(cluster)
+    const good = await start(place, 'doctor', ...options(), ...application).ended
+    expect(good.out).toMatch(/ok +the staging server .* is ready/)
+    expect(good.out).toMatch(/ok +you may do what is needed/)
+    expect(good.out).toMatch(/ok +app\.jar can be submitted/)
+    // The account `default` has no rights here, and that is what a driver would fail on.
+    expect(good.out).toMatch(/FAULT +the driver's account default may not create pods/)
+    expect(good.code).toBe(1)
+    const bad = await start(
+      place,
+      'doctor',
+      '--server',
+      'http://127.0.0.1:1',
+      '--jars',
+      'no.jar',
+      '--class',
+      'A',
+      'app.jar',
+    ).ended
+    expect(bad.out).toMatch(/FAULT +no image is named/)
+    expect(bad.out).toMatch(/FAULT .*127\.0\.0\.1:1/)
+  })
+})
