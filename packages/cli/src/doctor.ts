@@ -1,6 +1,6 @@
 /** `supercargo doctor`: what would fail, and what to do about it. */
 import { toSupercargoError } from '@supercargo/protocol'
-import { examine, type Finding, fault, type Prepared, prepare, probe, withCluster } from '@supercargo/submit'
+import { examine, type Finding, fault, type Prepared, prepare, probe, render, withCluster } from '@supercargo/submit'
 import { trustContext } from '@supercargo/transfer'
 import type { Invocation, Run } from './invocation.ts'
 import type { Io } from './io.ts'
@@ -79,6 +79,7 @@ async function prepareIfNamed(
       contextNamespace: async () => contextNamespace,
       nowMs: io.clock.now(),
     })
+    render(prepared.submission)
     return { prepared, findings: [{ verdict: 'good', says: `${args.application} can be submitted as it is written` }] }
   } catch (error) {
     return { findings: [fault(toSupercargoError(error))] }

@@ -57,6 +57,14 @@ describe('submit', () => {
     expect(io.out() === '').toBe(!(argv as readonly string[]).includes('--json'))
   })
 
+  it('takes an empty list for none, and its options from the environment as every command does', async () => {
+    const io = testIo({
+      env: { SUPERCARGO_CLASS: 'com.example.Main', SUPERCARGO_CONF: 'spark.kubernetes.container.image=x' },
+    })
+    expect(await run(['submit', '--dry-run', '--jars', '', '--files=', 'local:///opt/app.jar'], io)).toBe(0)
+    expect(io.out()).toContain('com.example.Main')
+  })
+
   it('prints in a dry run what it would create, as JSON too, and asks nobody', async () => {
     const io = testIo()
     const argv = ['submit', '--dry-run', '--json', '--conf', 'spark.kubernetes.container.image=x:4.1.2', '--class', 'A']

@@ -29,8 +29,20 @@ export async function readCall({ argv, command, io }: Invocation): Promise<Submi
     io.stdout(helpOf(command))
     return undefined
   }
-  const settings = Settings.from(command.options, args.given, io.env)
-  return { args, settings, configuration: await readConfiguration(args, io.env) }
+  const settings = Settings.from(command.options, withoutEmpty(args.given), io.env)
+  // Spark's options have environment variables too, as all have.
+  const given = new Map(command.options.map(({ name }) => [name, settings.list(name)] as const))
+  const all = { ...args, given: withoutEmpty(given) }
+  return { args: all, settings, configuration: await readConfiguration(all, io.env) }
+}
+
+/** A script that says `--jars "$JARS"` means no jars when there are none. */
+function withoutEmpty(given: ReadonlyMap<string, readonly string[]>): Map<string, readonly string[]> {
+  return new Map(
+    [...given]
+      .map(([name, values]) => [name, values.filter((value) => value !== '')] as const)
+      .filter(([, values]) => values.length > 0),
+  )
 }
 
 export function ownOptionsOf({ settings, configuration }: SubmitCall): OwnOptions {

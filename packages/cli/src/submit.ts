@@ -63,7 +63,7 @@ async function runCall(invocation: Invocation, call: SubmitCall): Promise<number
   if (settings.on('verbose')) io.stderr(verbose(prepared, configuration))
   if (dryRun || connection === undefined) {
     const rendered = render(prepared.submission)
-    io.stdout(settings.on('json') ? `${JSON.stringify(shownObjects(rendered))}\n` : objectsAsYaml(rendered))
+    io.stdout(settings.on('json') ? `${JSON.stringify(shownObjects(rendered))}\n` : await objectsAsYaml(rendered))
     return 0
   }
   const progress = new ProgressLine(io, settings.on('quiet'))

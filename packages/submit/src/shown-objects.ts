@@ -1,6 +1,5 @@
 /** What would be created, for a person to read: no secret in it. */
 import type { KubeObject } from '@supercargo/kube'
-import { stringify } from 'yaml'
 import type { Container, PodManifest } from './pod.ts'
 import type { Rendered } from './steps/order.ts'
 
@@ -18,7 +17,8 @@ export function shownObjects({ pod, objects }: Rendered): KubeObject[] {
 }
 
 /** YAML documents. */
-export function objectsAsYaml(rendered: Rendered): string {
+export async function objectsAsYaml(rendered: Rendered): Promise<string> {
+  const { stringify } = await import('yaml')
   return shownObjects(rendered)
     .map((object) => `---\n${stringify(object, yaml)}`)
     .join('')

@@ -48,6 +48,8 @@ const logTailMs = 5_000
 
 export async function submit(request: SubmitRequest, signal: AbortSignal): Promise<SubmitResult> {
   const client = new ApiClient(request.connection, { userAgent: request.userAgent })
+  // What a step refuses is refused before a byte is sent.
+  render(request.prepared.submission)
   try {
     const staged = await stageAndSweep(request, client, signal)
     const submission: Submission = { ...request.prepared.submission, staged }
@@ -73,7 +75,9 @@ async function stageAndSweep(
     (removed) => {
       for (const name of removed) note(`removed ${name}, whose submitter had died`)
     },
-    (error: unknown) => note(`what died submitters left was not looked for: ${(error as Error).message}`),
+    (error: unknown) => {
+      if (!signal.aborted) note(`what dead submitters left was not looked for: ${(error as Error).message}`)
+    },
   )
   const stage = async (): Promise<Staged | undefined> => {
     if (plan.staged.length === 0) return undefined
@@ -159,7 +163,16 @@ async function attend(
     })
   }
   try {
-    const asked = { client, namespace, applicationId, driverPod, containers, note: request.note, onRunning }
+    const asked = {
+      client,
+      namespace,
+      applicationId,
+      driverPod,
+      containers,
+      note: request.note,
+      clock: request.clock,
+      onRunning,
+    }
     const result = await watchApplication(asked, signal)
     await Promise.race([log, request.clock.sleep(logTailMs, logs.signal).catch(() => undefined)])
     return result

@@ -1,8 +1,10 @@
 /** Watches a driver and its executors to the end: tells each phase once, and why an executor could not start, which no log says. */
 import { type ApiClient, followPods, type Pod } from '@supercargo/kube'
 import { SupercargoError } from '@supercargo/protocol'
+import { type Clock, systemClock } from '@supercargo/transfer'
 import { roleLabel, selectorLabel } from './application.ts'
 import { driverPhase, executorPhase, type Verdict, verdictOf } from './phases.ts'
+import { tellWarnings } from './warnings.ts'
 
 export interface WatchRequest {
   readonly client: ApiClient
@@ -13,6 +15,7 @@ export interface WatchRequest {
   readonly containers: { readonly driver: string; readonly executor: string }
   /** A line for a person. */
   readonly note: (text: string) => void
+  readonly clock?: Clock | undefined
   /** The driver's container runs. Called once. */
   readonly onRunning?: (() => void) | undefined
 }
@@ -28,6 +31,25 @@ export interface WatchResult {
  * of whatever it was; the pod is then still there. Rejects too when the driver is deleted, and when the signal aborts.
  */
 export async function watchApplication(request: WatchRequest, signal: AbortSignal): Promise<WatchResult> {
+  const { client, note, clock = systemClock } = request
+  const ended = new AbortController()
+  const either = AbortSignal.any([signal, ended.signal])
+  let driver: Pod | undefined
+  const warnings = tellWarnings({ client, clock, note, latest: () => driver }, either).catch(() => {
+    // Stopped, by the end of the driver or of the command.
+  })
+  try {
+    const onDriver = (pod: Pod): void => {
+      driver = pod
+    }
+    return await follow(request, onDriver, signal)
+  } finally {
+    ended.abort()
+    await warnings
+  }
+}
+
+async function follow(request: WatchRequest, onDriver: (pod: Pod) => void, signal: AbortSignal): Promise<WatchResult> {
   const { client, namespace, applicationId, containers } = request
   const told = new Told(request.note)
   const executors = new Map<string, Pod>()
@@ -54,6 +76,7 @@ export async function watchApplication(request: WatchRequest, signal: AbortSigna
     }
     if (pod.metadata.name !== request.driverPod) continue
     seen = true
+    onDriver(pod)
     const verdict = verdictOf(pod, containers.driver, 'driver')
     const started = pod.status?.containerStatuses?.find(({ name }) => name === containers.driver)?.state
     if (!ran && (started?.running !== undefined || started?.terminated !== undefined)) {

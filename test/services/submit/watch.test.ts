@@ -1,5 +1,6 @@
 /** What the command makes of a driver's life, as a real API server tells it; the words of kubelet are the test's. */
 import { apply, type WatchRequest, watchApplication } from '@supercargo/submit'
+import { ManualClock } from '@supercargo/transfer'
 import { beforeAll, expect, it } from 'vitest'
 import type { ServiceDetails } from '../catalog.ts'
 import { kubectl } from '../kubernetes/kubectl.ts'
@@ -93,6 +94,43 @@ describeWith(['kubernetes'], 'a driver that is watched', () => {
     const { driver, result } = await watched(place)
     await place.setStatus(driver, inMain({ waiting: { reason: 'ImagePullBackOff', message: 'no such image' } }))
     expect(await result).toMatchObject({ code: 'image-not-pulled', context: { goesOn: true } })
+  })
+
+  it('is told from its events, while no container has begun', async () => {
+    await using place = await testNamespace(cluster)
+    const { client } = place
+    const small = await smallApplication(place.name)
+    const { pod } = await apply({ client, ...small, gate: true }, signal())
+    const { name, namespace, uid } = pod.metadata
+    const node = {
+      apiVersion: 'v1',
+      kind: 'Binding',
+      metadata: { name },
+      target: { apiVersion: 'v1', kind: 'Node', name: 'n1' },
+    }
+    const path = `/api/v1/namespaces/${place.name}`
+    await client.request({ what: 'bind', method: 'POST', path: `${path}/pods/${name}/binding`, body: node }, signal())
+    const event = {
+      metadata: { generateName: 'mount-', namespace },
+      involvedObject: { apiVersion: 'v1', kind: 'Pod', name, namespace, uid },
+      ...{ type: 'Warning', reason: 'FailedMount', message: 'secret "db" not found' },
+    }
+    await client.request({ what: 'say', method: 'POST', path: `${path}/events`, body: event }, signal())
+    const said: string[] = []
+    const clock = new ManualClock()
+    const stop = new AbortController()
+    const containers = { driver: main, executor: 'spark-kubernetes-executor' }
+    const { driverPod, id: applicationId } = small.application
+    const note = (text: string) => void said.push(text)
+    const request = { client, namespace: place.name, applicationId, driverPod, containers, note, clock }
+    const result = watchApplication(request, stop.signal).catch((error: unknown) => error)
+    const spoken = async (): Promise<boolean> => {
+      await clock.advance(15_000)
+      return said.includes('FailedMount: secret "db" not found')
+    }
+    await until('the event', spoken, { timeoutMs: 30_000 })
+    stop.abort()
+    await result
   })
 
   it('fails when it is deleted', async () => {

@@ -126,7 +126,7 @@ it.each(goldens)(
       { distribution },
       environment?.(place.directory),
     )
-    const text = objectsAsYaml(render(submission))
+    const text = await objectsAsYaml(render(submission))
     await expect(text).toMatchFileSnapshot(join('..', 'testing', 'golden', `${name}.yaml`))
     for (const secret of [testSecret, 'hidden', Buffer.from(testSecret).toString('base64')])
       expect(text).not.toContain(secret)
