@@ -28,7 +28,7 @@ export default defineConfig({
                 globalSetup: ['test/services/global-setup.ts'],
                 testTimeout: 900_000,
                 // The first to ask for a service waits until it is built.
-                hookTimeout: 45 * 60_000,
+                hookTimeout: 60 * 60_000,
                 // A cluster and its JVMs take both cores: they come when the tests that watch the time are done.
                 sequence: { groupOrder: 1 },
               },

@@ -11,7 +11,7 @@ import type { Progress } from './service.ts'
 import { stopSite } from './site.ts'
 
 /** Time for a first use in an empty cache: the builds of a cluster included. */
-export const provisionTimeoutMs = 45 * 60_000
+export const provisionTimeoutMs = 60 * 60_000
 
 /** The service's addresses; it is started by whoever asks first, and stopped at the end of the run, whatever happens. */
 export async function running<N extends ServiceName>(name: N): Promise<ServiceDetails<N>> {

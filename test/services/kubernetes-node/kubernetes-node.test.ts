@@ -15,6 +15,7 @@ describeWith(['kubernetes-node'], 'a node', () => {
   }, provisionTimeoutMs)
 
   afterAll(async () => {
+    if (cluster === undefined) return
     const link = await linkOf(cluster)
     const traces = () => outside(link)
     expect((await traces()).length).toBeGreaterThan(2)

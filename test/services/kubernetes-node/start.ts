@@ -64,8 +64,10 @@ async function startKubelet(
   admin: Admin,
 ): Promise<void> {
   const kubeconfig = await plane.kubeconfigFor('kubelet', `system:node:${nodeName}`, 'system:nodes')
-  const root = site.folder('kubelet')
-  const resolver = join(root, 'resolv.conf')
+  // Its sockets are below its root, and the path of a socket must be short, wherever the instance is.
+  const root = '/run/kubelet'
+  await sandbox.run(['sh', '-c', 'mkdir -p "$1" && mount --bind "$0" "$1"', site.folder('kubelet'), root])
+  const resolver = join(site.directory, 'resolv.conf')
   await writeFile(resolver, '')
   const configuration = {
     apiVersion: 'kubelet.config.k8s.io/v1beta1',
