@@ -214,7 +214,7 @@ describe('resources', () => {
 describe('collector', () => {
   it('tells of its last sweep, and has nothing to release while it runs', async () => {
     const status = await said(['collector', 'status'])
-    expect(status.out()).toMatch(/^cluster {5}none: .*\ncollection {2}runs\nusage /)
+    expect(status.out()).toMatch(/^cluster {5}none: .*\ncollection {2}runs, without a cluster\nresources /)
     expect(JSON.parse((await said(['collector', 'status', '--json'])).out())).toMatchObject({ paused: null })
     expect((await said(['collector', 'release'])).code).toBe(73)
   })

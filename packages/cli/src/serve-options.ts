@@ -15,7 +15,7 @@ export const serveOptions: readonly Option[] = [
   {
     name: 'kube',
     value: 'MODE',
-    help: 'where owners are looked up; with none, nothing is collected for its owner’s absence (none)',
+    help: 'where owners are looked up: auto is the cluster of the pod, else of the kubeconfig; with none, nothing is collected for its owner’s absence (none)',
   },
   { name: 'kubeconfig', value: 'FILE', help: 'this kubeconfig, and not the cluster of the pod' },
   { name: 'context', value: 'NAME', help: 'this context of the kubeconfig, and not its current one' },
@@ -45,6 +45,11 @@ export const serveOptions: readonly Option[] = [
   },
   { name: 'collector-breaker-fraction', value: 'NUMBER', help: 'share of the bound resources' },
   { name: 'collector-dry-run', help: 'say what would be collected, and keep it' },
+  {
+    name: 'collector-policies',
+    value: 'JSON',
+    help: 'exceptions by namespace, kind or resource: releaseAfter, keepLast, minAgeMs, maxAgeMs',
+  },
   {
     name: 'webhdfs-max-age-ms',
     value: 'DURATION',

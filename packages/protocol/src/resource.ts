@@ -128,15 +128,43 @@ export const collectorStatusSchema = z.object({
       durationMs: z.number(),
       examined: z.int(),
       kept: z.int(),
+      /** Not served for much longer, unless somebody fetches them. */
+      condemned: z.int(),
+      /** A dry run would have condemned or collected them. */
+      spared: z.int(),
       collected: z.int(),
       abandonedUploads: z.int(),
       orphanBlobs: z.int(),
       freedBytes: z.int(),
+      /** Lists that were sent to the cluster, page by page. */
+      requests: z.int(),
+      /** Of the turn in which it ran; 0 where the store has one process. */
+      epoch: z.int(),
       errors: z.array(z.string()),
     })
     .nullable(),
   /** Why collection is stopped, or null while it runs. */
   paused: z.string().nullable(),
+  /** The same for programs: `breaker`, `versions-went-back`, `state-lost`, `other-cluster`. */
+  pauseCode: z.string().nullable(),
+  /** False while another replica of a shared store sweeps. */
+  sweeping: z.boolean(),
+  dryRun: z.boolean(),
+  states: z.record(z.enum(resourceStates), z.int()),
+  /** Owners of which nobody can say whether they are there, by the code of the reason. */
+  unknownOwners: z.record(z.string(), z.int()),
+  /** Since a sweep had an answer for everything that the cluster can answer; null without a cluster. */
+  completeSweepAgeMs: z.number().nullable(),
+  /** Since the process began; near misses since the store did. */
+  totals: z.object({
+    condemned: z.int(),
+    collected: z.int(),
+    /** Condemned resources whose owner came back. */
+    revived: z.int(),
+    /** Condemned resources that somebody fetched. */
+    nearMisses: z.int(),
+    breakerTrips: z.int(),
+  }),
   usage: z.object({
     resources: z.int(),
     blobs: z.int(),

@@ -36,6 +36,18 @@ const limitsSchema = z.strictObject({
   slowGraceMs: duration.default(30_000).describe('Before this much waiting no average is judged.'),
 })
 
+const policySchema = z
+  .strictObject({
+    namespace: z.string().min(1).optional(),
+    kind: z.string().min(1).optional(),
+    resource: z.string().min(1).optional(),
+    releaseAfter: z.enum(['deletion', 'completion']).optional(),
+    keepLast: count.pipe(z.int().min(1)).optional(),
+    minAgeMs: duration.optional(),
+    maxAgeMs: duration.optional(),
+  })
+  .refine(({ minAgeMs = 0, maxAgeMs = Number.POSITIVE_INFINITY }) => minAgeMs <= maxAgeMs, 'minAgeMs is above maxAgeMs')
+
 const collectorSchema = z.strictObject({
   sweepIntervalMs: duration.pipe(z.int().min(100)).default(60_000).describe('Between two sweeps.'),
   firstUseTimeoutMs: duration
@@ -48,6 +60,10 @@ const collectorSchema = z.strictObject({
     .describe('A sweep that would condemn more than this, and more than breakerFraction, stops.'),
   breakerFraction: z.coerce.number().min(0).max(1).default(0.1).describe('Share of the bound resources.'),
   dryRun: flag.default(false).describe('Say what would be collected, and keep it.'),
+  policies: z
+    .preprocess(parseText, z.array(policySchema))
+    .default([])
+    .describe('Exceptions by namespace, kind or resource, as JSON where it is no file; the first that matches counts.'),
 })
 
 export const configSchema = z.strictObject({
@@ -67,7 +83,9 @@ export const configSchema = z.strictObject({
   kube: z
     .enum(['none', 'auto'])
     .default('none')
-    .describe('Where owners are looked up. This build has "none": nothing is collected for its owner\'s absence.'),
+    .describe(
+      'Where owners are looked up: "auto" is the cluster of the pod, else of the kubeconfig; with "none" nothing is collected for its owner\'s absence.',
+    ),
   kubeconfig: path.optional().describe('This kubeconfig, and not the cluster of the pod.'),
   context: z.string().min(1).optional().describe('This context of the kubeconfig, and not its current one.'),
   auth: z
@@ -167,6 +185,17 @@ function unwrap(schema: z.ZodType): z.ZodType {
 
 function kebab(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+}
+
+/** A list in a flag or a variable is written as JSON. */
+function parseText(value: unknown): unknown {
+  if (typeof value !== 'string') return value
+  try {
+    return JSON.parse(value)
+  } catch {
+    // The schema says what it wants instead.
+    return value
+  }
 }
 
 function readAs(parse: (text: string) => number): z.ZodType<number, number | string> {

@@ -96,6 +96,9 @@ describe('the configuration', () => {
     [{ drainTimeoutMs: 'soon' }],
     [{ logLevel: 'loud' }],
     [{ collector: { breakerFraction: 2 } }],
+    [{ collector: { policies: [{ keepLast: 0 }] } }],
+    [{ collector: { policies: [{ minAgeMs: '2h', maxAgeMs: '1h' }] } }],
+    [{ collector: { policies: 'no JSON' } }],
     [{ tls: { certFile: 'a' } }],
     [{ publicUrl: 'ftp://x' }],
   ])('refuses %o', (more) => {
@@ -104,12 +107,10 @@ describe('the configuration', () => {
     )
   })
 
-  it.each([[{ kube: 'auto' }], [{ store: { url: 's3://bucket/prefix' } }], [{ store: { url: 'hdfs://ns/path' } }]])(
+  it.each([[{ store: { url: 's3://bucket/prefix' } }], [{ store: { url: 'hdfs://ns/path' } }]])(
     'says of %o that this build does not have it',
     (more) => {
-      expect(() => checkConfig({ store, ...more })).toThrow(
-        expect.objectContaining({ kind: 'invalid', code: 'not-in-this-build' }),
-      )
+      expect(() => checkConfig(more)).toThrow(expect.objectContaining({ kind: 'invalid', code: 'not-in-this-build' }))
     },
   )
 
@@ -136,6 +137,22 @@ describe('the configuration', () => {
     })
     expect(() => checkConfig({ store, auth: 'kubernetes', authAudience: '' })).toThrow(
       expect.objectContaining({ code: 'bad-config' }),
+    )
+  })
+
+  it('takes retention policies as a list in a file and as JSON in a flag', async () => {
+    const policies = [
+      { namespace: 'spark', kind: 'CronJob', keepLast: 3 },
+      { releaseAfter: 'completion', maxAgeMs: 86_400_000 },
+    ] as const
+    const text = JSON.stringify(policies).replace('86400000', '"1d"')
+    const flags = { store: '/data', 'collector-policies': text }
+    expect((await loadConfig({ flags })).collector.policies).toEqual(policies)
+    const path = await file('policies.yaml', `store: { directory: /data }\ncollector: { policies: ${text} }\n`)
+    expect((await loadConfig({ flags: { config: path } })).collector.policies).toEqual(policies)
+    expect(checkConfig({ store }).collector.policies).toEqual([])
+    expect(() => checkConfig({ store, collector: { policies: [{ keeplast: 3 }] } })).toThrow(
+      expect.objectContaining({ code: 'unknown-setting' }),
     )
   })
 

@@ -31,7 +31,6 @@ export function checkConfig(input: unknown, what = 'the configuration'): Config 
   refuseUnknownKeys(input, what)
   const config = parseWith(configSchema, input, what, 'bad-config')
   if (config.store.url !== undefined) throw absent('store.url', 'no object store', 'use store.directory')
-  if (config.kube === 'auto') throw absent('kube: auto', 'no cluster lookup', 'use kube: none')
   const { directory } = config.store
   if (directory === undefined) {
     throw new SupercargoError('invalid', 'no-store', 'no store is configured', {

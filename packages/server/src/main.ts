@@ -79,13 +79,13 @@ export async function serve(config: Config, options: ServeOptions = {}): Promise
 }
 
 function composeCollector(config: Config, store: DiskStore, log: Log, clock: Clock): Collector {
+  const { sweepIntervalMs: intervalMs, ...settings } = config.collector
+  const { kubeconfig, context } = config
   return startCollector({
     directory: config.store.directory,
     store,
-    lookup: { kind: config.kube === 'none' ? 'none' : absentLookup(config.kube) },
-    intervalMs: config.collector.sweepIntervalMs,
-    firstUseTimeoutMs: config.collector.firstUseTimeoutMs,
-    dryRun: config.collector.dryRun,
+    lookup: config.kube === 'none' ? { kind: 'none' } : { kind: 'cluster', kubeconfig, context },
+    settings: { intervalMs, ...settings },
     clock,
     log: (level, message, fields) => log[level](fields, message),
   })
@@ -173,13 +173,6 @@ function follow(
   options: { readonly clock: Clock; readonly log: Log; readonly signal: AbortSignal },
 ): Promise<void> {
   return followTls(app.fastify.server as unknown as TlsServer, config.tls!, tls.fingerprint, options)
-}
-
-/** `checkConfig` refuses it before; a configuration that was made by hand comes here. */
-function absentLookup(kube: string): never {
-  throw new SupercargoError('invalid', 'not-in-this-build', `kube: ${kube}: this build has no cluster lookup`, {
-    hint: 'use kube: none',
-  })
 }
 
 function aborted(signal: AbortSignal | undefined): Promise<void> {

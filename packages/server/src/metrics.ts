@@ -1,5 +1,7 @@
 /** Metrics in Prometheus' format: few series, no label that grows with users, resources or namespaces. */
+import type { CollectorStatus } from '@supercargo/protocol'
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { collectorGauges } from './collector/collector-metrics.ts'
 
 export interface FinishedRequest {
   readonly route: string
@@ -17,18 +19,8 @@ export interface MetricSources {
   usage(): { readonly bytes: number; readonly reservedBytes: number; readonly openUploads: number }
   activeUploads(): number
   activeDownloads(): number
-  /** The last sweep, or undefined when there was none or nobody can say. */
-  lastSweep(): Promise<SweepFigures | undefined>
-}
-
-export interface SweepFigures {
-  readonly startedAtMs: number
-  readonly durationMs: number
-  readonly kept: number
-  readonly collected: number
-  readonly freedBytes: number
-  readonly errors: number
-  readonly paused: boolean
+  /** Undefined when the collector does not answer. */
+  collector(): Promise<CollectorStatus | undefined>
 }
 
 /** What was asked of somebody who wants in. */
@@ -107,7 +99,7 @@ export function createMetrics(sources: MetricSources): Metrics {
     const { user, system } = process.cpuUsage()
     return (user + system) / 1e6
   })
-  const setSweep = sweepGauges(registry)
+  const setCollector = collectorGauges(registry)
 
   return {
     requestFinished(request) {
@@ -122,8 +114,7 @@ export function createMetrics(sources: MetricSources): Metrics {
     committed: (durationMs) => commits.observe(durationMs / 1000),
     contentType: registry.contentType,
     async render() {
-      const sweep = await sources.lastSweep()
-      if (sweep !== undefined) setSweep(sweep)
+      setCollector(await sources.collector())
       return registry.metrics()
     },
   }
@@ -138,24 +129,4 @@ function gauge(registry: Registry, name: string, help: string, value: () => numb
       this.set(value())
     },
   })
-}
-
-/** Gauges of the last sweep, and the function that sets them: one question to the collector per scrape. */
-function sweepGauges(registry: Registry): (sweep: SweepFigures) => void {
-  const figures: readonly [string, string, (sweep: SweepFigures) => number][] = [
-    ['last_start_seconds', 'When the last sweep began, seconds since 1970.', (sweep) => sweep.startedAtMs / 1000],
-    ['duration_seconds', 'Duration of the last sweep.', (sweep) => sweep.durationMs / 1000],
-    ['kept', 'Resources that the last sweep kept.', (sweep) => sweep.kept],
-    ['collected', 'Resources that the last sweep collected.', (sweep) => sweep.collected],
-    ['freed_bytes', 'Bytes that the last sweep freed.', (sweep) => sweep.freedBytes],
-    ['errors', 'Errors of the last sweep.', (sweep) => sweep.errors],
-    ['paused', '1 while collection is stopped.', (sweep) => (sweep.paused ? 1 : 0)],
-  ]
-  const setters = figures.map(([name, help, value]) => {
-    const own = new Gauge({ name: `supercargo_sweep_${name}`, help, registers: [registry] })
-    return (sweep: SweepFigures) => own.set(value(sweep))
-  })
-  return (sweep) => {
-    for (const set of setters) set(sweep)
-  }
 }

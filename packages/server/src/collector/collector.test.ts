@@ -9,6 +9,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { DiskStore } from '../store/disk-store.ts'
 import { type DiskHarness, diskHarness } from '../testing/disk-harness.ts'
 import { content, fileOf, isFetchable, noLimits, podOwner, stage } from '../testing/staging.ts'
+import { settings } from '../testing/sweeper-bench.ts'
 import { type Collector, type CollectorOptions, startCollector } from './collector.ts'
 
 let harness: DiskHarness
@@ -37,8 +38,7 @@ function start(options: Partial<CollectorOptions> = {}): Collector {
     directory: harness.directory,
     store,
     lookup: { kind: 'none' },
-    intervalMs: 3_600_000,
-    firstUseTimeoutMs: 1,
+    settings: { ...settings, intervalMs: 3_600_000, firstUseTimeoutMs: 1 },
     log: (level, message, fields) => log.push(`${level} ${message} ${JSON.stringify(fields)}`),
     ...options,
   })

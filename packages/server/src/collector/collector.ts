@@ -11,18 +11,20 @@ import { abortReason, type Clock, systemClock } from '@supercargo/transfer'
 import type { DiskStore } from '../store/disk-store.ts'
 import type { StoreMaintenance } from '../store/maintenance.ts'
 import type { StoreEvent } from '../store/store-events.ts'
+import type { LookupSettings } from './cluster-lookup.ts'
 import type { ListQuery } from './resource-list.ts'
 import type { SweepReport } from './sweep.ts'
+import type { CollectorSettings } from './sweeper.ts'
 import { connectThreads, type ThreadCalls, type ThreadMethods } from './thread-calls.ts'
-import type { Beginning, LookupSettings, WorkerSettings } from './worker.ts'
+import type { Beginning, LeaseSettings, WorkerSettings } from './worker.ts'
 
 export interface CollectorOptions {
   readonly directory: string
   readonly store: Pick<DiskStore, 'maintenance' | 'usage'>
   readonly lookup: LookupSettings
-  readonly intervalMs: number
-  readonly firstUseTimeoutMs: number
-  readonly dryRun?: boolean
+  readonly settings: CollectorSettings
+  /** Only for a store that several replicas share. */
+  readonly lease?: LeaseSettings | undefined
   readonly log: (level: 'info' | 'warn' | 'error', message: string, fields: Readonly<Record<string, unknown>>) => void
   /** For the pause before a new thread after a crash. */
   readonly clock?: Clock
@@ -37,6 +39,8 @@ export interface Collector {
   explain(id: string): Promise<Explanation | undefined>
   /** Sweeps now and resolves to the report. */
   sweepNow(): Promise<SweepReport>
+  /** Lets a stopped collection go on once, and sweeps. Kind `conflict` when there is nothing to release. */
+  release(): Promise<void>
   /** The store's `onEvent`. */
   notify(event: StoreEvent): void
   close(): Promise<void>
@@ -89,6 +93,10 @@ class ThreadedCollector implements Collector {
     return (await this.#ask('sweepNow')) as SweepReport
   }
 
+  async release(): Promise<void> {
+    await this.#ask('release')
+  }
+
   notify(event: StoreEvent): void {
     this.#events.push(event)
     // Events of one turn of the loop travel in one message.
@@ -122,8 +130,8 @@ class ThreadedCollector implements Collector {
   }
 
   #start(): { worker: Worker; calls: ThreadCalls; ready: Promise<unknown>; exited: Promise<void> } {
-    const { directory, lookup, intervalMs, firstUseTimeoutMs, dryRun = false, log, store, workerUrl } = this.#options
-    const workerData: WorkerSettings = { directory, lookup, intervalMs, firstUseTimeoutMs, dryRun }
+    const { directory, lookup, settings, lease, log, store, workerUrl } = this.#options
+    const workerData: WorkerSettings = { directory, lookup, settings, lease }
     const worker = new Worker(workerUrl ?? new URL('./worker.ts', import.meta.url), {
       workerData,
       name: 'supercargo-collector',
@@ -176,6 +184,9 @@ function lentMethods(maintenance: StoreMaintenance): ThreadMethods {
     usageMark: () => maintenance.usageMark(),
     setUsage: (...parameters) => maintenance.setUsage(...parameters),
     bindCluster: (uid) => maintenance.bindCluster(uid),
+    beginEpoch: (epoch) => maintenance.beginEpoch(epoch),
+    loadState: () => maintenance.loadState(),
+    saveState: (...parameters) => maintenance.saveState(...parameters),
     checkpoint: () => maintenance.checkpoint(),
   }
   return lent as unknown as ThreadMethods

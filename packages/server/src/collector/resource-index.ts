@@ -10,8 +10,8 @@ import { parseRecord } from '../store/record-file.ts'
 import type { ResourceRecord } from '../store/store.ts'
 import type { StoreEvent } from '../store/store-events.ts'
 import { BlobIndex, type NamedBlobs } from './blob-index.ts'
+import { EvidenceClock } from './evidence-clock.ts'
 import { findingOf } from './finding.ts'
-import { FirstUseClock } from './first-use-clock.ts'
 
 export interface IndexedResource {
   readonly id: string
@@ -28,13 +28,28 @@ export interface IndexedResource {
   readonly committedAtMs: number
   lastFetchedAtMs: number | null
   readonly blobs: NamedBlobs
-  readonly firstUse: FirstUseClock
-  /** When one of its owners was first seen since this process began to look. */
+  /** Time covered by evidence that nothing needs it, in the state that it is in. */
+  readonly clock: EvidenceClock
+  /** When one of its owners was first seen. Remembered across restarts. */
   seenAtMs: number | null
+  /** Since when it is condemned, and why. Remembered across restarts. */
+  condemned: Condemnation | null
+  /** When the collector first knew it, on the collector's own clock; undefined until a sweep. Remembered across restarts. */
+  bornMs: number | undefined
+  /** False: it is from before this process, and whether its owner was ever seen is not remembered. */
+  remembered: boolean
+  /** What its retention policy says, see `applyRetention`. */
+  spent: string | undefined
+  protectedBy: string | undefined
   /** What the latest sweep found, for each owner. */
   presence: readonly OwnerPresence[] | undefined
   /** What the confirmation of the latest sweep found, when one was needed. */
   confirmation: readonly OwnerPresence[] | undefined
+}
+
+export interface Condemnation {
+  readonly atMs: number
+  readonly reason: string
 }
 
 /** Blobs that no record names any more. */
@@ -132,7 +147,7 @@ export class ResourceIndex {
         return undefined
       case 'committed':
         this.uploads.delete(id)
-        this.#insert(event.record, null)
+        this.#insert(event.record, null, true)
         return undefined
       case 'updated':
         if (resource !== undefined) this.#renameOwners(resource, event.record)
@@ -162,7 +177,7 @@ export class ResourceIndex {
       const modifiedMs = statSync(path).mtimeMs
       const record = parseRecord(id, readFileSync(path, 'utf8'))
       const fetchedAtMs = modifiedMs > record.committedAtMs + timePrecisionMs ? modifiedMs : null
-      this.#insert(news?.record ?? record, news?.fetchedAtMs ?? fetchedAtMs)
+      this.#insert(news?.record ?? record, news?.fetchedAtMs ?? fetchedAtMs, false)
     } catch (error) {
       if (!isErrno(error, 'ENOENT')) this.damaged.add(id)
     }
@@ -176,7 +191,7 @@ export class ResourceIndex {
     if (event.type === 'touched') news.fetchedAtMs = event.atMs
   }
 
-  #insert(record: ResourceRecord, lastFetchedAtMs: number | null): void {
+  #insert(record: ResourceRecord, lastFetchedAtMs: number | null, remembered: boolean): void {
     if (this.#resources.has(record.id)) return
     const { id, owners, principal, files, createdAtMs, committedAtMs } = record
     const namespace = namespaceOf(owners)
@@ -194,8 +209,13 @@ export class ResourceIndex {
       committedAtMs,
       lastFetchedAtMs,
       blobs: this.blobs.add(namespace, files),
-      firstUse: new FirstUseClock(),
+      clock: new EvidenceClock(),
       seenAtMs: null,
+      condemned: null,
+      bornMs: undefined,
+      remembered,
+      spent: undefined,
+      protectedBy: undefined,
       presence: undefined,
       confirmation: undefined,
     })
@@ -210,7 +230,9 @@ export class ResourceIndex {
     resource.owners = owners
     resource.presence = undefined
     resource.confirmation = undefined
-    resource.firstUse.restart()
+    resource.seenAtMs = null
+    resource.condemned = null
+    resource.clock.restart()
   }
 
   #remove(resource: IndexedResource | undefined): UnnamedBlobs | undefined {
@@ -224,5 +246,6 @@ export class ResourceIndex {
 function touch(resource: IndexedResource, atMs: number): void {
   resource.lastFetchedAtMs = atMs
   resource.confirmation = undefined
-  resource.firstUse.restart()
+  resource.condemned = null
+  resource.clock.restart()
 }

@@ -7,9 +7,13 @@ import {
   type ResourceState,
 } from '@supercargo/protocol'
 import type { UploadSummary } from '../store/maintenance.ts'
-import { type Judgement, judge } from './policy.ts'
+import { type JudgeSettings, judgeResource } from './judge-resource.ts'
 import type { IndexedResource, ResourceIndex } from './resource-index.ts'
-import { judgeResource } from './sweep.ts'
+
+export interface ListSettings extends JudgeSettings {
+  /** Why nothing is collected, or null. */
+  readonly paused: string | null
+}
 
 export interface ListQuery {
   readonly namespace?: string | undefined
@@ -22,7 +26,7 @@ export interface ListQuery {
 /** Rows of one page at most. */
 const listLimitMax = 1000
 
-export function listResources(index: ResourceIndex, firstUseTimeoutMs: number, query: ListQuery): Listing {
+export function listResources(index: ResourceIndex, settings: ListSettings, query: ListQuery): Listing {
   const ids = index.ids()
   const limit = Math.max(1, Math.min(listLimitMax, query.limit))
   const resources: ListingRow[] = []
@@ -31,7 +35,7 @@ export function listResources(index: ResourceIndex, firstUseTimeoutMs: number, q
     const found = index.uploads.get(id) ?? index.get(id)
     if (found === undefined || (query.namespace !== undefined && found.owners[0]?.namespace !== query.namespace))
       continue
-    const explained = explainResource(index, firstUseTimeoutMs, id)
+    const explained = explainResource(index, settings, id)
     if (explained === undefined || (query.state !== undefined && explained.state !== query.state)) continue
     if (resources.length === limit) return { resources, continue: resources.at(-1)!.resourceId }
     const lastFetchedAtMs = index.get(id)?.lastFetchedAtMs ?? null
@@ -51,34 +55,29 @@ export function listResources(index: ResourceIndex, firstUseTimeoutMs: number, q
 }
 
 /** Undefined when there is no resource or upload of this id. */
-export function explainResource(index: ResourceIndex, firstUseTimeoutMs: number, id: string): Explanation | undefined {
+export function explainResource(index: ResourceIndex, settings: ListSettings, id: string): Explanation | undefined {
   const upload = index.uploads.get(id)
-  if (upload !== undefined) return explanation(id, judgeUpload(upload, firstUseTimeoutMs), upload.createdAtMs)
+  if (upload !== undefined) return explainUpload(upload)
   const resource = index.get(id)
   if (resource === undefined) return undefined
-  return explanation(id, judgeResource(resource, firstUseTimeoutMs), sinceMs(resource))
+  const { state, verdict, reason, evidence } = judgeResource(resource, settings, settings.paused)
+  return { resourceId: id, state, verdict, reason, since: instant(sinceMs(resource)), evidence: [...evidence] }
 }
 
-function judgeUpload(upload: UploadSummary, firstUseTimeoutMs: number): Judgement {
-  const owners = upload.owners.map((owner) => ({ owner: describeOwner(owner), presence: undefined }))
-  return judge({
-    id: upload.id,
-    committed: false,
-    seen: false,
-    owners,
-    unusedMs: 0,
-    firstUseTimeoutMs,
-    confirmation: undefined,
-  })
-}
-
-function explanation(id: string, { state, verdict, reason, evidence }: Judgement, sinceMs: number): Explanation {
-  return { resourceId: id, state, verdict, reason, since: instant(sinceMs), evidence: [...evidence] }
+function explainUpload({ id, owners, createdAtMs }: UploadSummary): Explanation {
+  return {
+    resourceId: id,
+    state: 'uploading',
+    verdict: 'keep',
+    reason: 'kept: it is still being uploaded',
+    since: instant(createdAtMs),
+    evidence: owners.map((owner) => `${describeOwner(owner)}: not asked yet`),
+  }
 }
 
 /** When the resource came into the state that it is in. */
 function sinceMs(resource: IndexedResource): number {
-  return resource.seenAtMs ?? resource.lastFetchedAtMs ?? resource.committedAtMs
+  return resource.condemned?.atMs ?? resource.seenAtMs ?? resource.lastFetchedAtMs ?? resource.committedAtMs
 }
 
 function instant(ms: number): string {

@@ -15,7 +15,7 @@ import {
   stage,
   writeAll,
 } from '../testing/staging.ts'
-import { firstUseTimeoutMs, intervalMs, needed, remote, SweeperBench } from '../testing/sweeper-bench.ts'
+import { intervalMs, needed, remote, SweeperBench, settings } from '../testing/sweeper-bench.ts'
 import { Sweeper } from './sweeper.ts'
 
 let bench: SweeperBench
@@ -139,7 +139,7 @@ describe('a sweep', () => {
     expect(await bench.store.read(record.id)).toEqual(record)
     expect(bench.sweeper.explain(record.id)).toMatchObject({
       verdict: 'collect',
-      reason: 'collect: not used within 30 m, and its owner Pod spark/driver is absent',
+      reason: 'collect: it was not used within 30 m, and its owner Pod spark/driver is absent',
     })
     await bench.store.touch(record.id)
     await bench.events
@@ -153,9 +153,8 @@ describe('a sweep', () => {
       lookup: bench.lookup,
       maintenance: remote(bench.store),
       clock: bench.clock,
-      intervalMs,
-      firstUseTimeoutMs,
-      dryRun: false,
+      hasCluster: true,
+      ...settings,
       log: () => undefined,
     })
     await scheduled.start(0, [])

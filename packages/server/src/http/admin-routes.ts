@@ -1,5 +1,5 @@
 /** For admins: what is staged and why it is kept, the state of collection. Never a secret. */
-import { namespaceSchema, parseWith, resourceStates, routes, SupercargoError } from '@supercargo/protocol'
+import { namespaceSchema, parseWith, resourceStates, routes } from '@supercargo/protocol'
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import { expectRight } from './caller.ts'
@@ -34,11 +34,7 @@ export function registerAdminRoutes(app: FastifyInstance, edge: Edge): void {
   app.post(routes.v1.collectorRelease, async (request, reply) => {
     // What it lets go on deletes, in every namespace.
     await expectRight(edge, request, 'delete', undefined)
-    const status = await edge.collector.status()
-    if (status.paused === null) {
-      throw new SupercargoError('conflict', 'not-paused', 'collection is not stopped, so there is nothing to release')
-    }
-    await edge.collector.sweepNow()
+    await edge.collector.release()
     return sendJson(reply, 200, await edge.collector.status())
   })
 }

@@ -76,7 +76,7 @@ describe('a bundle', () => {
     const first = Buffer.alloc(100)
     await source.read(first)
     await call(server, 'DELETE', `/${id}`, { secret })
-    await server.store.maintenance.removeBlobs('spark', Object.values(files).map(digestOf), Number.MAX_SAFE_INTEGER)
+    await server.store.maintenance.removeBlobs('spark', Object.values(files).map(digestOf), Number.MAX_SAFE_INTEGER, 0)
     const rest = await readAll(source, 65_536)
     expect(first.length + rest.length).toBe(source.sizeBytes)
     expect(openBlobs()).toBe(0)

@@ -112,7 +112,7 @@ describe('a resource in steps', () => {
     })
     expect((await api('POST', `/${resourceId}/commit`, { secret })).status).toBe(200)
     expect((await api('DELETE', `/${resourceId}`, { secret })).status).toBe(204)
-    await server.store.maintenance.removeBlobs('spark', [digest], Number.MAX_SAFE_INTEGER)
+    await server.store.maintenance.removeBlobs('spark', [digest], Number.MAX_SAFE_INTEGER, 0)
   })
 })
 

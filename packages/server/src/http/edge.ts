@@ -25,7 +25,7 @@ export interface EdgeLimits {
 }
 
 /** What the edge asks of the collector. */
-export type CollectorDoor = Pick<Collector, 'status' | 'list' | 'explain' | 'sweepNow'>
+export type CollectorDoor = Pick<Collector, 'status' | 'list' | 'explain' | 'release'>
 
 export interface Edge {
   readonly store: Store

@@ -152,7 +152,7 @@ describe('the bytes of a file', () => {
       () => 'no download',
     )
     expect((await call(server, 'DELETE', `/${own.id}`, { secret: own.secret })).status).toBe(204)
-    await server.store.maintenance.removeBlobs('spark', [digestOf(large)], Number.MAX_SAFE_INTEGER)
+    await server.store.maintenance.removeBlobs('spark', [digestOf(large)], Number.MAX_SAFE_INTEGER, 0)
     client.socket.resume()
     expect((await client.answer()).body.equals(large)).toBe(true)
     client.destroy()

@@ -4,7 +4,7 @@ import { type Digest, digestHex, isDigest, printable, SupercargoError } from '@s
 
 const idPattern = /^[0-9a-z]{26}$/
 const namespacePattern = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
-const scratchPattern = /^(?:record|update|probe|format|usage)-([0-9a-z]{26})$/
+const scratchPattern = /^(?:record|update|probe|format|usage|collector)-([0-9a-z]{26})$/
 const uploadFilePattern = /^([0-9a-f]{1,64}\.(part|done)|upload\.json|record\.json)$/
 const recordPattern = /^([0-9a-z]{26})\.json$/
 const hexPattern = /^[0-9a-f]{64}$/
@@ -14,6 +14,8 @@ export class DiskLayout {
   readonly format: string
   readonly lock: string
   readonly usage: string
+  /** What the collector remembers. */
+  readonly collector: string
   readonly incoming: string
   readonly blobs: string
   readonly resources: string
@@ -27,6 +29,7 @@ export class DiskLayout {
     this.format = join(directory, 'FORMAT')
     this.lock = join(directory, 'LOCK')
     this.usage = join(directory, 'usage.json')
+    this.collector = join(directory, 'collector.state')
     this.incoming = join(directory, 'incoming')
     this.blobs = join(directory, 'blobs')
     this.resources = join(directory, 'resources')
@@ -64,7 +67,7 @@ export class DiskLayout {
   }
 
   /** A small file on its way to another place. */
-  scratch(purpose: 'record' | 'update' | 'probe' | 'format' | 'usage', id: string): string {
+  scratch(purpose: 'record' | 'update' | 'probe' | 'format' | 'usage' | 'collector', id: string): string {
     return `${this.incoming}/${purpose}-${checkedId(id)}`
   }
 
@@ -91,6 +94,7 @@ export const knownNames: ReadonlySet<string> = new Set([
   'LOCK',
   'LOCK-journal',
   'usage.json',
+  'collector.state',
   'incoming',
   'blobs',
   'resources',

@@ -58,10 +58,13 @@ describe('the deletion of blobs', () => {
     await store.release(first.id)
     const stale = store.maintenance.sequence()
     const second = await stage(store, { b: bytes })
-    expect(await store.maintenance.removeBlobs('spark', [digest(bytes)], stale)).toEqual({ removed: 0, freedBytes: 0 })
+    expect(await store.maintenance.removeBlobs('spark', [digest(bytes)], stale, 0)).toEqual({
+      removed: 0,
+      freedBytes: 0,
+    })
     expect(await isFetchable(store, second)).toBe(true)
     await store.release(second.id)
-    expect(await store.maintenance.removeBlobs('spark', [digest(bytes)], store.maintenance.sequence())).toEqual({
+    expect(await store.maintenance.removeBlobs('spark', [digest(bytes)], store.maintenance.sequence(), 0)).toEqual({
       removed: 1,
       freedBytes: 1000,
     })
@@ -74,7 +77,10 @@ describe('the deletion of blobs', () => {
     const stale = store.maintenance.sequence()
     await stage(store, { b: content(5, 2) })
     store.maintenance.acknowledge(store.maintenance.sequence())
-    expect(await store.maintenance.removeBlobs('spark', [digest(bytes)], stale)).toEqual({ removed: 0, freedBytes: 0 })
+    expect(await store.maintenance.removeBlobs('spark', [digest(bytes)], stale, 0)).toEqual({
+      removed: 0,
+      freedBytes: 0,
+    })
   })
 
   it('keeps what an open upload or intake relies on, until that ends', async () => {
@@ -82,16 +88,16 @@ describe('the deletion of blobs', () => {
     const upload = await store.create({ owners: [podOwner()], files: [fileOf('b', bytes)] })
     await store.release(first.id)
     const now = () => store.maintenance.sequence()
-    expect((await store.maintenance.removeBlobs('spark', [digest(bytes)], now())).removed).toBe(0)
+    expect((await store.maintenance.removeBlobs('spark', [digest(bytes)], now(), 0)).removed).toBe(0)
     await store.abort(upload.id)
-    expect((await store.maintenance.removeBlobs('spark', [digest(bytes)], now())).removed).toBe(1)
+    expect((await store.maintenance.removeBlobs('spark', [digest(bytes)], now(), 0)).removed).toBe(1)
   })
 
   it('an upload that begins while a blob is deleted is told that the blob is missing', async () => {
     const first = await stage(store, { a: bytes })
     await store.release(first.id)
     harness.disk.arm(Number.POSITIVE_INFINITY)
-    const removal = store.maintenance.removeBlobs('spark', [digest(bytes)], store.maintenance.sequence())
+    const removal = store.maintenance.removeBlobs('spark', [digest(bytes)], store.maintenance.sequence(), 0)
     while (harness.disk.operations.length === 0) await Promise.resolve()
     const upload = await store.create({ owners: [podOwner()], files: [fileOf('b', bytes)] })
     expect((await removal).removed).toBe(1)
@@ -101,7 +107,7 @@ describe('the deletion of blobs', () => {
   })
 
   it('a namespace that is no namespace is refused', async () => {
-    await expect(store.maintenance.removeBlobs('../resources', [], 0)).rejects.toMatchObject({ kind: 'unsafe' })
+    await expect(store.maintenance.removeBlobs('../resources', [], 0, 0)).rejects.toMatchObject({ kind: 'unsafe' })
   })
 })
 
@@ -111,12 +117,12 @@ describe('the collection of a resource', () => {
     clock.advance(60_000)
     let stale = store.maintenance.sequence()
     await store.touch(record.id)
-    expect(await store.maintenance.collect(record.id, stale)).toBe(false)
+    expect(await store.maintenance.collect(record.id, stale, 0)).toBe(false)
     stale = store.maintenance.sequence()
     await store.update(record.id, (current) => ({ ...current, capabilities: [] }))
-    expect(await store.maintenance.collect(record.id, stale)).toBe(false)
-    expect(await store.maintenance.collect(record.id, store.maintenance.sequence())).toBe(true)
-    expect(await store.maintenance.collect(record.id, store.maintenance.sequence())).toBe(false)
+    expect(await store.maintenance.collect(record.id, stale, 0)).toBe(false)
+    expect(await store.maintenance.collect(record.id, store.maintenance.sequence(), 0)).toBe(true)
+    expect(await store.maintenance.collect(record.id, store.maintenance.sequence(), 0)).toBe(false)
     expect(events.at(-1)).toMatchObject({ type: 'released', id: record.id })
   })
 })

@@ -1,11 +1,11 @@
 /** The upkeep of a disk store: what a start repairs, what the collector deletes, what is counted. */
-import type { Digest } from '@supercargo/protocol'
+import { type Digest, SupercargoError } from '@supercargo/protocol'
 import { forEachLimited, isErrno } from '@supercargo/transfer'
 import { z } from 'zod'
 import { checkedNamespace, isId, isScratch, isUploadFile, scratchId } from './disk-layout.ts'
-import { writeFileDurably } from './file-system.ts'
+import { syncDirectory, writeFileDurably } from './file-system.ts'
 import type { Intakes } from './intakes.ts'
-import type { StoreMaintenance, UploadSummary } from './maintenance.ts'
+import type { KeptState, StoreMaintenance, UploadSummary } from './maintenance.ts'
 import { type StoreFormat, writeFormat } from './store-format.ts'
 import type { StoreParts } from './store-parts.ts'
 import { findUpload, removeUploadDirectory } from './upload-directory.ts'
@@ -23,6 +23,8 @@ export class DiskMaintenance implements StoreMaintenance {
   readonly #uploads: Uploads
   readonly #intakes: Intakes
   #format: StoreFormat
+  /** In memory: the lock of the directory keeps other processes out. */
+  #epoch = 0
 
   constructor(parts: StoreParts, uploads: Uploads, intakes: Intakes, format: StoreFormat) {
     this.#parts = parts
@@ -60,7 +62,9 @@ export class DiskMaintenance implements StoreMaintenance {
     namespace: string,
     digests: readonly Digest[],
     indexSequence: number,
+    epoch: number,
   ): Promise<{ removed: number; freedBytes: number }> {
+    this.#checkEpoch(epoch)
     const { shelf, events, ledger } = this.#parts
     let removed = 0
     let freedBytes = 0
@@ -82,11 +86,11 @@ export class DiskMaintenance implements StoreMaintenance {
     return { removed, freedBytes }
   }
 
-  async collect(id: string, indexSequence: number): Promise<boolean> {
-    return this.#parts.changes.run(
-      id,
-      async () => !this.#parts.events.changedAfter(indexSequence, id) && (await this.#release(id)),
-    )
+  async collect(id: string, indexSequence: number, epoch: number): Promise<boolean> {
+    return this.#parts.changes.run(id, async () => {
+      this.#checkEpoch(epoch)
+      return !this.#parts.events.changedAfter(indexSequence, id) && (await this.#release(id))
+    })
   }
 
   release(id: string): Promise<boolean> {
@@ -140,6 +144,31 @@ export class DiskMaintenance implements StoreMaintenance {
     })
   }
 
+  async beginEpoch(epoch: number): Promise<void> {
+    this.#checkEpoch(epoch)
+    this.#epoch = epoch
+  }
+
+  async loadState(): Promise<KeptState> {
+    const { system, layout } = this.#parts
+    const text = await system.readText(layout.collector).catch((error: unknown) => {
+      if (isErrno(error, 'ENOENT')) return undefined
+      throw error
+    })
+    return { clusterUid: this.#format.clusterUid, text, epoch: this.#epoch }
+  }
+
+  saveState(state: Uint8Array, epoch: number): Promise<void> {
+    const { system, layout, changes } = this.#parts
+    return changes.run(wholeStore, async () => {
+      this.#checkEpoch(epoch)
+      const scratch = layout.scratch('collector', wholeStore)
+      await writeFileDurably(system, scratch, state)
+      await system.rename(scratch, layout.collector)
+      await syncDirectory(system, layout.directory)
+    })
+  }
+
   checkpoint(): Promise<void> {
     const { system, layout, ledger, changes } = this.#parts
     return changes.run(wholeStore, async () => {
@@ -147,6 +176,12 @@ export class DiskMaintenance implements StoreMaintenance {
       await writeFileDurably(system, scratch, JSON.stringify({ version: 1, namespaces: ledger.namespaces() }))
       await system.rename(scratch, layout.usage)
     })
+  }
+
+  #checkEpoch(epoch: number): void {
+    if (epoch >= this.#epoch) return
+    const says = `the turn ${epoch} to sweep is over: ${this.#epoch} has begun`
+    throw new SupercargoError('conflict', 'epoch-passed', says)
   }
 
   async #release(id: string): Promise<boolean> {

@@ -218,6 +218,10 @@ class OpenDiskStore implements DiskStore {
       sweepAbandoned: () => this.#run('cannot drop abandoned uploads', () => upkeep.sweepAbandoned()),
       sweepLeftovers: () => this.#run('cannot delete leftovers', () => upkeep.sweepLeftovers()),
       bindCluster: (uid) => this.#run('cannot bind the store to its cluster', () => upkeep.bindCluster(uid)),
+      beginEpoch: (epoch) => this.#run('cannot begin to sweep', () => upkeep.beginEpoch(epoch)),
+      loadState: () => this.#run("cannot read the collector's memory", () => upkeep.loadState()),
+      saveState: (...parameters) =>
+        this.#run("cannot write the collector's memory", () => upkeep.saveState(...parameters)),
       checkpoint: () => this.#run('cannot write the count of bytes down', () => upkeep.checkpoint()),
     }
   }

@@ -94,8 +94,8 @@ export async function syncDirectory(system: FileSystem, path: string): Promise<v
 }
 
 /** Writes a new file whole and makes its bytes (not yet its name) durable. Whatever stood at `path` is replaced. */
-export async function writeFileDurably(system: FileSystem, path: string, text: string): Promise<void> {
-  const bytes = Buffer.from(text)
+export async function writeFileDurably(system: FileSystem, path: string, content: string | Uint8Array): Promise<void> {
+  const bytes = typeof content === 'string' ? Buffer.from(content) : content
   const fd = system.openNow(
     path,
     fs.constants.O_WRONLY | fs.constants.O_CREAT | fs.constants.O_TRUNC | fs.constants.O_NOFOLLOW,

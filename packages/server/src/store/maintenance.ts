@@ -11,10 +11,22 @@ export interface UploadSummary {
   readonly principal?: string | undefined
 }
 
+/** What the collector left for the next process, and which one may sweep. */
+export interface KeptState {
+  /** The cluster that the store is bound to; null while no sweep has met one. */
+  readonly clusterUid: string | null
+  /** As it was saved; undefined when nothing was. */
+  readonly text: string | undefined
+  /** The greatest epoch that began. */
+  readonly epoch: number
+}
+
 /**
  * The collector decides from an index that follows the store's events and is therefore always a little behind. Every
  * deletion carries the sequence number at which the index stood; the store refuses what a later event contradicts. That
- * is no failure: the next sweep decides anew.
+ * is no failure: the next sweep decides anew. Every deletion also carries the epoch of its sweeper; the store refuses one
+ * that is not the latest with kind `conflict`, code `epoch-passed`, so that a sweeper that was stopped for a while, and
+ * does not know yet that another has taken over, deletes nothing.
  */
 export interface StoreMaintenance {
   /** The number of the latest event. An index that begins to read the records now knows at least everything up to it. */
@@ -29,9 +41,10 @@ export interface StoreMaintenance {
     namespace: string,
     digests: readonly Digest[],
     indexSequence: number,
+    epoch: number,
   ): Promise<{ readonly removed: number; readonly freedBytes: number }>
   /** Releases a resource for the collector: false when it was fetched, changed or released after `indexSequence`. */
-  collect(id: string, indexSequence: number): Promise<boolean>
+  collect(id: string, indexSequence: number, epoch: number): Promise<boolean>
   /** The uploads that are open now. */
   uploads(): readonly UploadSummary[]
   /** Drops uploads to which nothing has arrived for `limits.abandonedMs` of elapsed time; resolves to their number. */
@@ -47,6 +60,11 @@ export interface StoreMaintenance {
   setUsage(namespaces: Readonly<Record<string, number>>, mark: number): boolean
   /** Binds the store to a cluster for good, unless it is bound already; resolves to the uid of the cluster that it is bound to. */
   bindCluster(uid: string): Promise<string>
+  /** Begins the turn of a sweeper; kind `conflict`, code `epoch-passed`, when a later one has begun. */
+  beginEpoch(epoch: number): Promise<void>
+  loadState(): Promise<KeptState>
+  /** Replaces what the collector remembers, at once and durably. Refused for an epoch that has passed. */
+  saveState(state: Uint8Array, epoch: number): Promise<void>
   /** Writes the count of bytes down, so that the next start knows it. */
   checkpoint(): Promise<void>
 }

@@ -8,7 +8,7 @@ import type { ResourceRecord } from './store.ts'
 import { damagedRecord } from './store-error.ts'
 
 /** A resource that is fetched all the time is noted this often. */
-const touchIntervalMs = 60_000
+export const touchIntervalMs = 60_000
 /** Resources whose last note is remembered; a forgotten one is noted once more, which does no harm. */
 const touchesMax = 1024
 

@@ -1,5 +1,5 @@
 /** A test server that asks the cluster double who its callers are, and what tests of that say again and again. */
-import { listingSchema } from '@supercargo/protocol'
+import { type CollectorStatus, listingSchema, SupercargoError } from '@supercargo/protocol'
 import type { ClusterAuthorizerOptions } from '../auth/cluster-authorizer.ts'
 import type { CollectorDoor } from '../http/edge.ts'
 import { type ClusterDouble, startClusterDouble, tokens } from './cluster-double.ts'
@@ -58,8 +58,8 @@ function listingCollector(asked: unknown[]): CollectorDoor {
       asked.push(query)
       return listingSchema.parse({ resources: [] })
     },
-    status: async () => ({ cluster: null, lastSweep: null, paused: null, usage: {} as never }),
+    status: async () => ({ cluster: null, lastSweep: null, paused: null }) as CollectorStatus,
     explain: async () => undefined,
-    sweepNow: () => Promise.reject(new Error('not in these tests')),
+    release: () => Promise.reject(new SupercargoError('conflict', 'not-paused', 'collection is not stopped')),
   }
 }

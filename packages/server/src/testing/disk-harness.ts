@@ -66,6 +66,7 @@ export function blobPath(directory: string, namespace: string, digest: Digest): 
 async function sweepAndFindLeftovers(directory: string, store: DiskStore): Promise<string[]> {
   const { maintenance } = store
   await maintenance.sweepLeftovers()
+  const { epoch } = await maintenance.loadState()
   const named = new Set<string>()
   for (const name of await readdir(join(directory, 'resources'))) {
     const record: ResourceRecord | undefined = await readFile(join(directory, 'resources', name), 'utf8')
@@ -75,13 +76,13 @@ async function sweepAndFindLeftovers(directory: string, store: DiskStore): Promi
   }
   for await (const { namespace, digests } of scanBlobs(directory)) {
     const unnamed = digests.filter((digest) => !named.has(blobPath(directory, namespace, digest)))
-    await maintenance.removeBlobs(namespace, unnamed, maintenance.sequence())
+    await maintenance.removeBlobs(namespace, unnamed, maintenance.sequence(), epoch)
   }
   const uploads = maintenance.uploads().map(({ id }) => join(directory, 'incoming', id))
   const paths = (await readdir(directory, { recursive: true })).map((name) => join(directory, name))
   const files = paths.filter(
     (path) =>
-      !/\/(FORMAT|LOCK|LOCK-journal|usage\.json|incoming|blobs|resources)$/.test(path) &&
+      !/\/(FORMAT|LOCK|LOCK-journal|usage\.json|collector\.state|incoming|blobs|resources)$/.test(path) &&
       !/\/resources\/[0-9a-z]{26}\.json$/.test(path),
   )
   const namedPaths = [...named]

@@ -1,7 +1,7 @@
 /** A sweeper on the bench: a real store, a clock that moves when told, a cluster that answers as told. */
 import { ManualClock } from '@supercargo/transfer'
 import type { RemoteMaintenance, SweepOutcome } from '../collector/sweep.ts'
-import { Sweeper } from '../collector/sweeper.ts'
+import { type CollectorSettings, Sweeper, type SweeperOptions } from '../collector/sweeper.ts'
 import type { DiskStore } from '../store/disk-store.ts'
 import type { StoreEvent } from '../store/store-events.ts'
 import { type DiskHarness, diskHarness } from './disk-harness.ts'
@@ -10,6 +10,18 @@ import { noLimits } from './staging.ts'
 
 export const intervalMs = 60_000
 export const firstUseTimeoutMs = 1_800_000
+export const absentGraceMs = 300_000
+export const condemnedMs = 3_600_000
+export const settings: CollectorSettings = {
+  intervalMs,
+  firstUseTimeoutMs,
+  absentGraceMs,
+  condemnedMs,
+  breakerCount: 20,
+  breakerFraction: 0.1,
+  policies: [],
+  dryRun: false,
+}
 /** Sweeps, one interval apart, after which the first-use timeout has passed: the first only starts the clock. */
 export const needed = firstUseTimeoutMs / intervalMs + 1
 
@@ -39,7 +51,7 @@ export class SweeperBench {
     return this.#sweeper!
   }
 
-  async start(options: { dryRun?: boolean } = {}): Promise<void> {
+  async start(options: Partial<SweeperOptions> = {}): Promise<void> {
     const onEvent = (event: StoreEvent) => {
       this.events = this.events.then(() => this.sweeper.apply([event]))
     }
@@ -49,20 +61,22 @@ export class SweeperBench {
       lookup: this.lookup,
       maintenance: remote(this.store),
       clock: this.clock,
-      intervalMs,
-      firstUseTimeoutMs,
-      dryRun: options.dryRun ?? false,
+      hasCluster: true,
+      ...settings,
       log: (level, message, fields) => this.log.push({ level, message, fields }),
+      ...options,
     })
     // Sweeps are asked for by the tests; the schedule has a test of its own.
     await this.sweeper.index.build(this.store.maintenance.sequence(), this.store.maintenance.uploads())
+    await this.sweeper.begin()
   }
 
-  async restart(): Promise<void> {
+  async restart(options: Partial<SweeperOptions> = {}, meanwhile = async () => undefined as unknown): Promise<void> {
     await this.sweeper.stop()
     await this.events
     await this.store.close()
-    await this.start()
+    await meanwhile()
+    await this.start(options)
   }
 
   /** `count` sweeps, one interval apart; the last one's outcome. */

@@ -112,7 +112,7 @@ const noCollector: CollectorDoor = {
   status: () => Promise.reject(unavailable()),
   list: () => Promise.reject(unavailable()),
   explain: () => Promise.reject(unavailable()),
-  sweepNow: () => Promise.reject(unavailable()),
+  release: () => Promise.reject(unavailable()),
 }
 
 function unavailable(): SupercargoError {
