@@ -1,7 +1,8 @@
 /** The owner lookup of a real cluster: one list for each kind and scope, matched here, and a confirmation by a selector. */
-import { describeOwner, type Owner, SupercargoError } from '@supercargo/protocol'
+import { describeOwner, SupercargoError } from '@supercargo/protocol'
 import type { ApiClient } from './api-client.ts'
 import { readClusterUid } from './cluster-identity.ts'
+import { completionOf } from './completion.ts'
 import { createKindDirectory, type KindPath } from './discovery.ts'
 import { describeList, type ListRequest, listMetadata } from './list-metadata.ts'
 import { indexOwners } from './owner-index.ts'
@@ -26,9 +27,6 @@ export interface ClusterOwnerLookupOptions {
 }
 
 type Unknown = Extract<OwnerPresence, { state: 'unknown' }>
-
-/** Pods that will not run again are left out by the API server. */
-const notCompleted = 'status.phase!=Succeeded,status.phase!=Failed'
 
 /** For the contract see `OwnerLookup`. Only the right to `list` the kinds is needed, and to `get` namespace kube-system. */
 export function createClusterOwnerLookup(client: ApiClient, options: ClusterOwnerLookupOptions = {}): OwnerLookup {
@@ -83,7 +81,7 @@ export function createClusterOwnerLookup(client: ApiClient, options: ClusterOwne
         }
         const index = indexOwners(group)
         const namespaces = new Set(group.map(({ owner }) => owner.namespace))
-        const listed = await sweep.list({ path, ...completion(group[0]!) }, namespaces, index.visit, signal)
+        const listed = await sweep.list({ path, ...completionOf(group[0]!) }, namespaces, index.visit, signal)
         return group.map(({ owner }, position) => {
           const uids = index.uids(position)
           const answer = listed(owner.namespace)
@@ -126,24 +124,19 @@ export function createClusterOwnerLookup(client: ApiClient, options: ClusterOwne
 function confirmations(path: KindPath, query: OwnerQuery): readonly ListRequest[] {
   const { owner, knownUids = [] } = query
   const { namespace } = owner
-  const and = (selector: string): string => [selector, completion(query).fieldSelector].filter(Boolean).join(',')
+  const completion = completionOf(query)
+  const and = (selector: string) => {
+    return { ...completion, fieldSelector: [selector, completion.fieldSelector].filter(Boolean).join(',') }
+  }
   // A uid cannot be selected; the namespace can, which is every object there by another way than without a selector.
-  const everything = { path, namespace, fieldSelector: and(`metadata.namespace=${namespace}`) }
-  if (owner.name !== undefined) return [{ path, namespace, fieldSelector: and(`metadata.name=${owner.name}`) }]
+  const everything = { path, namespace, ...and(`metadata.namespace=${namespace}`) }
+  if (owner.name !== undefined) return [{ path, namespace, ...and(`metadata.name=${owner.name}`) }]
   if (owner.uid !== undefined) return [everything]
   const labelSelector = Object.entries(owner.labels ?? {})
     .map(([key, value]) => `${key}=${value}`)
     .join(',')
-  const labelled: ListRequest = { path, namespace, labelSelector, ...completion(query) }
+  const labelled: ListRequest = { path, namespace, labelSelector, ...completion }
   return knownUids.length === 0 ? [labelled] : [labelled, everything]
-}
-
-function completion({ owner, keptUntil }: OwnerQuery): { readonly fieldSelector?: string } {
-  return keptUntil === 'completed' && isPod(owner) ? { fieldSelector: notCompleted } : {}
-}
-
-function isPod({ apiVersion, kind }: Owner): boolean {
-  return apiVersion === 'v1' && kind === 'Pod'
 }
 
 /** Positions of the queries that one list can answer. */
@@ -151,7 +144,8 @@ function groupByKind(queries: readonly OwnerQuery[]): readonly (readonly number[
   const groups = new Map<string, number[]>()
   for (const [position, query] of queries.entries()) {
     const { apiVersion, kind } = query.owner
-    const key = `${apiVersion} ${kind} ${completion(query).fieldSelector ?? ''}`
+    const { fieldSelector = '', isFinished } = completionOf(query)
+    const key = `${apiVersion} ${kind} ${fieldSelector} ${isFinished !== undefined}`
     const group = groups.get(key)
     if (group === undefined) groups.set(key, [position])
     else group.push(position)

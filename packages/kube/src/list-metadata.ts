@@ -15,6 +15,8 @@ export interface ListRequest {
   readonly namespace: string | undefined
   readonly labelSelector?: string | undefined
   readonly fieldSelector?: string | undefined
+  /** Objects of which it is true are not visited. It sees the whole object, which then has to be sent. */
+  readonly isFinished?: ((object: unknown) => boolean) | undefined
   /** The newest version already seen: an answer that is older is stale, however complete it looks. */
   readonly seenVersion?: string | undefined
   /** For each page. */
@@ -101,7 +103,7 @@ export async function listMetadata(
       return incomplete(error.code, error.message, error.retryAfterMs)
     }
     for (const item of page.items) visit(item)
-    objects += page.items.length
+    objects += page.count
     if (parseVersion(page.resourceVersion) === undefined) {
       return incomplete('kube-list-unversioned', `${what}: the list has no usable resourceVersion`)
     }
@@ -117,8 +119,8 @@ export async function listMetadata(
     token = page.token
     if (page.remaining !== undefined) {
       // Counted only where nothing is filtered: then a page before the last is full.
-      if (token !== undefined && page.items.length !== limit) {
-        return incomplete('kube-list-miscounted', `${what}: a page before the last has ${page.items.length} objects`)
+      if (token !== undefined && page.count !== limit) {
+        return incomplete('kube-list-miscounted', `${what}: a page before the last has ${page.count} objects`)
       }
       total ??= objects + page.remaining
     }
@@ -136,14 +138,18 @@ export async function listMetadata(
 }
 
 /** `pods in spark`, `jobs in all namespaces with app=x`. */
-export function describeList({ path, namespace, labelSelector, fieldSelector }: ListRequest): string {
-  const selectors = [labelSelector, fieldSelector].filter((each) => each !== undefined)
+export function describeList({ path, namespace, labelSelector, fieldSelector, isFinished }: ListRequest): string {
+  const unfinished = isFinished === undefined ? undefined : 'no end in their status'
+  const selectors = [labelSelector, fieldSelector, unfinished].filter((each) => each !== undefined)
   const scope = namespace === undefined ? 'all namespaces' : `namespace ${namespace}`
   return `list ${path.plural} in ${scope}${selectors.length === 0 ? '' : ` with ${selectors.join(' and ')}`}`
 }
 
 interface Page {
+  /** Those that are visited. */
   readonly items: readonly ObjectMetadata[]
+  /** All that came. */
+  readonly count: number
   readonly resourceVersion: string
   readonly token: string | undefined
   readonly remaining: number | undefined
@@ -167,7 +173,7 @@ async function readPage(
         labelSelector: request.labelSelector,
         fieldSelector: request.fieldSelector,
       },
-      accept: metadataOnly,
+      accept: request.isFinished === undefined ? metadataOnly : 'application/json',
       ...(request.deadlineMs === undefined ? {} : { deadlineMs: request.deadlineMs }),
     },
     signal,
@@ -177,16 +183,17 @@ async function readPage(
   if (!/^application\/json\s*(;|$)/i.test(answer.headers['content-type'] ?? '')) throw bad('the answer is not JSON')
   const body = pageSchema.safeParse(answer.json())
   if (!body.success) throw bad('the answer is not a list')
-  const items = (body.data.items ?? []).map((item) => {
+  const all = body.data.items ?? []
+  const items = all.flatMap((item) => {
     const object = readItem(item)
     if (object === undefined) throw bad('an object of the list has no uid, name or namespace')
     if (request.namespace !== undefined && object.namespace !== request.namespace) {
       throw bad(`an object of namespace ${object.namespace} is among those of ${request.namespace}`)
     }
-    return object
+    return request.isFinished?.(item) === true ? [] : [object]
   })
   const { resourceVersion, continue: token, remainingItemCount: remaining } = body.data.metadata
-  return { items, resourceVersion, token: token === '' ? undefined : token, remaining }
+  return { items, count: all.length, resourceVersion, token: token === '' ? undefined : token, remaining }
 }
 
 /** By hand, not by a schema: this runs for each object of the cluster. */

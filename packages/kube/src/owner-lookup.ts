@@ -7,7 +7,10 @@ export interface OwnerQuery {
   readonly owner: Owner
   /** Objects that once matched the owner's labels: they keep the resource even when they are relabelled. */
   readonly knownUids?: readonly string[]
-  /** When the owner counts as gone. `completed` has a meaning for Pods only (phase Succeeded or Failed); the default is `deleted`. */
+  /**
+   * When the owner counts as gone. `completed` has a meaning for Pods, Jobs and SparkApplications, which end by themselves;
+   * the default is `deleted`. For other kinds than Pods it needs lists of whole objects.
+   */
   readonly keptUntil?: 'deleted' | 'completed'
 }
 

@@ -1,6 +1,7 @@
 /** The lists of one sweep: cluster-wide or by namespace, a few at a time, patient with a busy API server, bounded in time. */
 import type { ApiClient } from './api-client.ts'
 import { readClusterUid } from './cluster-identity.ts'
+import type { Completion } from './completion.ts'
 import type { KindName, KindPath } from './discovery.ts'
 import { describeList, type ListAnswer, type ListRequest, listMetadata, type ObjectMetadata } from './list-metadata.ts'
 import type { ScopeAnswer } from './owner-lookup.ts'
@@ -29,7 +30,7 @@ export interface Sweep {
   each<T>(groups: readonly T[], work: (group: T) => Promise<void>): Promise<void>
   /** Lists a kind in the namespaces that are asked for; the function returned tells what holds for a namespace. */
   list(
-    what: { readonly path: KindPath; readonly fieldSelector?: string },
+    what: { readonly path: KindPath } & Completion,
     namespaces: ReadonlySet<string>,
     visit: (object: ObjectMetadata) => void,
     signal: AbortSignal,

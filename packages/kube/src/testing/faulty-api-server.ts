@@ -18,6 +18,9 @@ export interface FaultRule {
   readonly times?: number
 }
 
+/** Answers in the place of the model: a real API server behind the faults. Rejects when its connection fails. */
+export type Upstream = (request: SeenRequest) => Promise<ApiReply>
+
 const gzipFromBytes = 1024
 
 export class FaultyApiServer implements ApiState {
@@ -34,18 +37,22 @@ export class FaultyApiServer implements ApiState {
   readonly #rules: (FaultRule & { seen: number })[] = []
   readonly #server: Server
   readonly #expected: string | undefined
+  readonly #upstream: Upstream | undefined
 
   /** With `token`, requests without it are 401. */
-  private constructor(server: Server, token: string | undefined) {
+  private constructor(server: Server, token: string | undefined, upstream: Upstream | undefined) {
     this.#server = server
     this.#expected = token
+    this.#upstream = upstream
     server.on('connection', () => this.connections.opened++)
     server.on('request', (request, response) => void this.#serve(request, response))
   }
 
-  static async start(options: { readonly token?: string; readonly server?: Server } = {}): Promise<FaultyApiServer> {
+  static async start(
+    options: { readonly token?: string; readonly server?: Server; readonly upstream?: Upstream } = {},
+  ): Promise<FaultyApiServer> {
     const server = options.server ?? createServer()
-    const double = new FaultyApiServer(server, options.token)
+    const double = new FaultyApiServer(server, options.token, options.upstream)
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     return double
   }
@@ -99,7 +106,11 @@ export class FaultyApiServer implements ApiState {
       return
     }
     const authorized = this.#expected === undefined || incoming.headers.authorization === `Bearer ${this.#expected}`
-    const reply = answerApi(this, request, authorized)
+    const reply =
+      this.#upstream === undefined
+        ? answerApi(this, request, authorized)
+        : await this.#upstream(request).catch(() => undefined) // Its connection ended, so this one does.
+    if (reply === undefined) return void response.socket?.destroy()
     if (reply.stream !== undefined) return this.#stream(reply, response)
     send(reply, fault, incoming, response)
   }
