@@ -41,7 +41,7 @@ describeWith(['s3', 's3-ceph'], 'the S3 source', () => {
     const bucket = await TestBucket.on('s3')
     await bucket.put('libs/a.jar', 'cargo')
     const page = await readFile(join(import.meta.dirname, '../../../packages/localizer/README.md'), 'utf8')
-    const example = /```json\n([\s\S]*?)```/.exec(page)![1]!
+    const example = /## S3\n[\s\S]*?```json\n([\s\S]*?)```/.exec(page)![1]!
     const text = example
       .replace('s3a://cargo/', `s3a://${bucket.name}/`)
       .replace('http://minio:9000', bucket.details.endpoint)

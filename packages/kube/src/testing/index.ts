@@ -2,3 +2,4 @@
 export * from './contract-cluster.ts'
 export * from './faults.ts'
 export * from './faulty-api-server.ts'
+export * from './owner-lookup-contract.ts'

@@ -31,8 +31,9 @@ export class CollectorMemory {
     this.cluster = { clusterUid: kept.clusterUid ?? undefined, versions: {} }
     this.#known.clear()
     if (kept.text === undefined) {
-      // Without a cluster no owner was ever seen, so nothing is forgotten.
-      if (kept.clusterUid === null) for (const resource of index.values()) resource.remembered = true
+      // Without a cluster no owner was ever seen, so nothing is forgotten; in an empty store there is nothing to forget.
+      if (kept.clusterUid === null || index.size === 0)
+        for (const resource of index.values()) resource.remembered = true
       else this.#lose('there is none', nowMs)
       return
     }

@@ -68,7 +68,8 @@ export class OwnerSurvey {
         owners.set(keyOf(owner), owner)
       }
     }
-    memory.forgetOthers(owners)
+    // A damaged record may name them, and may be restored.
+    if (index.damaged.size === 0) memory.forgetOthers(owners)
     const answer = await lookup.sweep([...questions.values()], memory.cluster, signal)
     await this.#recognise(answer.clusterUid, signal)
     if (this.#otherCluster === null) memory.sawVersions(answer.versions)

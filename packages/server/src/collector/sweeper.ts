@@ -121,6 +121,7 @@ export class Sweeper {
 
   /** Lets a stopped collection go on once: the next sweep condemns whatever it finds. Kind `conflict` when nothing is to be released. */
   async release(): Promise<void> {
+    this.#requireTurn()
     const { pause } = this.memory
     if (pause === null && this.#survey.otherCluster !== null)
       throw new SupercargoError('conflict', 'other-cluster', `${this.#survey.otherCluster}: that cannot be released`, {
@@ -178,6 +179,13 @@ export class Sweeper {
     return this.#turn !== undefined && !this.#turn.ended.aborted
   }
 
+  #requireTurn(): Turn {
+    if (this.#turn !== undefined && this.#hasTurn() && this.#begun) return this.#turn
+    throw new SupercargoError('unavailable', 'not-the-sweeper', 'this server does not sweep the store now', {
+      hint: 'ask the replica that holds the lease, or try again in a moment',
+    })
+  }
+
   /** Only one at a time: whoever starts one has waited for the one before. */
   #sweep(scanBlobs: boolean): Promise<SweepOutcome> {
     const { clock } = this.#options
@@ -188,11 +196,7 @@ export class Sweeper {
   }
 
   async #sweepOnce(scanBlobs: boolean): Promise<SweepOutcome> {
-    const turn = this.#turn
-    if (turn === undefined || turn.ended.aborted || !this.#begun)
-      throw new SupercargoError('unavailable', 'not-the-sweeper', 'this server does not sweep the store now', {
-        hint: 'ask the replica that holds the lease, or try again in a moment',
-      })
+    const turn = this.#requireTurn()
     const { index, memory } = this
     const wasPaused = memory.pause !== null
     const signal = AbortSignal.any([this.#stopping.signal, turn.ended])
