@@ -1,6 +1,7 @@
 /** Owners: what is refused because it would match everything or nothing. */
 import { describe, expect, it } from 'vitest'
 import { describeOwner, ownerSchema, ownersSchema, v0OwnerSchema } from './owner.ts'
+import { parseWith } from './schema-error.ts'
 
 const valid = { namespace: 'spark', apiVersion: 'v1', kind: 'Pod', name: 'driver' }
 
@@ -43,6 +44,14 @@ describe('an owner', () => {
     expect(ownersSchema.parse([valid, { ...valid, name: 'b' }])).toHaveLength(2)
     expect(ownersSchema.safeParse([valid, { ...valid, namespace: 'other' }]).success).toBe(false)
     expect(ownersSchema.safeParse([]).success).toBe(false)
+  })
+
+  it('that is refused is told why, alone and among several', () => {
+    const wrong = { namespace: 'spark', kind: 'Job', apiVersion: 'apps/v1', name: 'etl' }
+    const says = 'Job is of batch/v1, not apps/v1'
+    expect(() => parseWith(ownersSchema, wrong, 'the owner')).toThrow(`the owner is not valid: apiVersion: ${says}`)
+    expect(() => parseWith(ownersSchema, [valid, wrong], 'the owner')).toThrow(`[1].apiVersion: ${says}`)
+    expect(() => parseWith(ownersSchema, 'driver', 'the owner')).toThrow('the owner is not valid: ')
   })
 
   it('of 2017 maps onto pods by labels', () => {

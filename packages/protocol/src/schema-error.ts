@@ -3,6 +3,9 @@ import type { z } from 'zod'
 import { SupercargoError } from './errors.ts'
 import { printable } from './file-path.ts'
 
+/** Said of one value; whoever repairs these sees the rest. */
+const issuesMax = 5
+
 /** Parses `value` or throws kind `invalid`. `what` names it in the message: "the plan /etc/plan.json", "the request". */
 export function parseWith<Schema extends z.ZodType>(
   schema: Schema,
@@ -12,11 +15,21 @@ export function parseWith<Schema extends z.ZodType>(
 ): z.output<Schema> {
   const result = schema.safeParse(value)
   if (result.success) return result.data
-  const issues = result.error.issues.slice(0, 5).map((issue) => describeIssue(issue))
-  const more = result.error.issues.length > 5 ? ` (and ${result.error.issues.length - 5} more)` : ''
-  throw new SupercargoError('invalid', code, `${what} is not valid: ${issues.join('; ')}${more}`, {
-    context: { fields: result.error.issues.slice(0, 5).map((issue) => fieldName(issue.path)) },
+  const all = result.error.issues.flatMap(meant)
+  const issues = all.slice(0, issuesMax)
+  const more = all.length > issuesMax ? ` (and ${all.length - issuesMax} more)` : ''
+  throw new SupercargoError('invalid', code, `${what} is not valid: ${issues.map(describeIssue).join('; ')}${more}`, {
+    context: { fields: issues.map((issue) => fieldName(issue.path)) },
   })
+}
+
+/** Of a value that may be one thing or another: what is wrong with it as the thing that it looks like. */
+function meant(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
+  if (issue.code !== 'invalid_union') return [issue]
+  const isAnotherType = (each: z.core.$ZodIssue) => each.code === 'invalid_type' && each.path.length === 0
+  const branches = issue.errors.filter((branch) => branch.length > 0 && !branch.some(isAnotherType))
+  if (branches.length !== 1) return [issue]
+  return branches[0]!.flatMap((each) => meant({ ...each, path: [...issue.path, ...each.path] }))
 }
 
 function describeIssue(issue: z.core.$ZodIssue): string {
