@@ -1,12 +1,12 @@
 /** The part of a sweep that ends resources: which are due, the breaker, the confirmation, the condemnation, the deletion. */
 import { type Clock, forEachLimited } from '@supercargo/transfer'
+import type { RemoteMaintenance } from '../store/maintenance.ts'
 import { type BreakerSettings, breakerTrips } from './breaker.ts'
 import type { CollectorMemory } from './collector-memory.ts'
 import { isDue, type JudgeSettings, judgeResource } from './judge-resource.ts'
 import type { OwnerSurvey } from './owner-survey.ts'
 import type { Judgement } from './policy.ts'
 import type { IndexedResource, ResourceIndex } from './resource-index.ts'
-import type { RemoteMaintenance } from './sweep.ts'
 import type { Turn } from './turn.ts'
 
 export interface CollectOptions extends JudgeSettings, BreakerSettings {

@@ -2,17 +2,9 @@
 
 import { type CollectorStatus, causeChain, type Digest } from '@supercargo/protocol'
 import { blobFacts, scanBlobs } from '../store/blob-scan.ts'
-import type { StoreMaintenance } from '../store/maintenance.ts'
 import { type CollectOptions, collectResources } from './collect-resources.ts'
 import type { Survey } from './owner-survey.ts'
 import { applyRetention, type Retention } from './retention.ts'
-
-/** The store's upkeep from another thread: the same methods, every answer a promise. */
-export type RemoteMaintenance = {
-  readonly [Method in keyof StoreMaintenance]: (
-    ...parameters: Parameters<StoreMaintenance[Method]>
-  ) => Promise<Awaited<ReturnType<StoreMaintenance[Method]>>>
-}
 
 export interface SweepOptions extends Omit<CollectOptions, 'onError'> {
   readonly directory: string

@@ -17,6 +17,7 @@ import {
 } from '../testing/staging.ts'
 import { intervalMs, needed, remote, SweeperBench, settings } from '../testing/sweeper-bench.ts'
 import { Sweeper } from './sweeper.ts'
+import { type Turn, turnByLock } from './turn.ts'
 
 let bench: SweeperBench
 
@@ -165,6 +166,30 @@ describe('a sweep', () => {
     }
     await scheduled.stop()
     expect(bench.clock.sleeping).toBe(0)
+  })
+})
+
+describe('a sweeper that waits for its turn', () => {
+  it('sweeps nothing, says so, and begins when the turn comes, whoever asked it before', async () => {
+    await bench.start()
+    const { promise: turn, resolve } = Promise.withResolvers<Turn>()
+    const waiting = new Sweeper({
+      ...settings,
+      ...{ directory: bench.harness.directory, lookup: bench.lookup, hasCluster: true },
+      ...{ maintenance: remote(bench.store), clock: bench.clock, takeTurn: () => turn, log: () => undefined },
+    })
+    await waiting.start(0, [])
+    for (const ask of [() => waiting.sweepNow(), () => waiting.release()])
+      await expect(ask()).rejects.toMatchObject({ kind: 'unavailable', code: 'not-the-sweeper' })
+    expect(waiting.status().sweeping).toBe(false)
+    resolve({ ...turnByLock(), epoch: 7 })
+    while (waiting.status().lastSweep === null) await new Promise((next) => setImmediate(next))
+    expect(waiting.status()).toMatchObject({ sweeping: true, lastSweep: { epoch: 7 } })
+    // The one before is refused by the store from now on.
+    await stage(bench.store, { a: content(10) })
+    await bench.events
+    await expect(bench.store.maintenance.collect('0'.repeat(26), 0, 0)).rejects.toMatchObject({ code: 'epoch-passed' })
+    await waiting.stop()
   })
 })
 

@@ -2,7 +2,7 @@
 import type { OwnerLookup } from '@supercargo/kube'
 import { type CollectorStatus, causeChain, type Explanation, type Listing, SupercargoError } from '@supercargo/protocol'
 import type { Clock } from '@supercargo/transfer'
-import type { UploadSummary } from '../store/maintenance.ts'
+import type { RemoteMaintenance, UploadSummary } from '../store/maintenance.ts'
 import type { StoreEvent } from '../store/store-events.ts'
 import type { BreakerSettings } from './breaker.ts'
 import type { CollectorLog } from './collect-resources.ts'
@@ -12,7 +12,7 @@ import { OwnerSurvey } from './owner-survey.ts'
 import { ResourceIndex, type UnnamedBlobs } from './resource-index.ts'
 import { explainResource, type ListQuery, listResources } from './resource-list.ts'
 import { createRetention, type Retention, type RetentionPolicy } from './retention.ts'
-import { type RemoteMaintenance, type SweepOutcome, sweep } from './sweep.ts'
+import { type SweepOutcome, sweep } from './sweep.ts'
 import { collectorStatus, type Totals } from './sweeper-status.ts'
 import { type TakeTurn, type Turn, turnByLock } from './turn.ts'
 
@@ -163,7 +163,7 @@ export class Sweeper {
     while (!signal.aborted) {
       try {
         if (!this.#begun || !this.#hasTurn()) await this.begin()
-        await this.#sweeping
+        await this.#sweeping?.catch(() => undefined) // Whoever began it hears of it.
         const scanDue = this.#scannedAtMs === undefined || clock.monotonic() - this.#scannedAtMs >= blobScanIntervalMs
         await this.#sweep(scanDue)
       } catch (error) {

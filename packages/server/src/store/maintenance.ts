@@ -68,3 +68,10 @@ export interface StoreMaintenance {
   /** Writes the count of bytes down, so that the next start knows it. */
   checkpoint(): Promise<void>
 }
+
+/** The store's upkeep from another thread: the same methods, every answer a promise. */
+export type RemoteMaintenance = {
+  readonly [Method in keyof StoreMaintenance]: (
+    ...parameters: Parameters<StoreMaintenance[Method]>
+  ) => Promise<Awaited<ReturnType<StoreMaintenance[Method]>>>
+}

@@ -1,8 +1,9 @@
 /** A sweeper on the bench: a real store, a clock that moves when told, a cluster that answers as told. */
 import { ManualClock } from '@supercargo/transfer'
-import type { RemoteMaintenance, SweepOutcome } from '../collector/sweep.ts'
+import type { SweepOutcome } from '../collector/sweep.ts'
 import { type CollectorSettings, Sweeper, type SweeperOptions } from '../collector/sweeper.ts'
 import type { DiskStore } from '../store/disk-store.ts'
+import type { RemoteMaintenance } from '../store/maintenance.ts'
 import type { StoreEvent } from '../store/store-events.ts'
 import { type DiskHarness, diskHarness } from './disk-harness.ts'
 import { ScriptedLookup } from './scripted-lookup.ts'
