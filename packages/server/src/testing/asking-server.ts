@@ -58,8 +58,23 @@ function listingCollector(asked: unknown[]): CollectorDoor {
       asked.push(query)
       return listingSchema.parse({ resources: [] })
     },
-    status: async () => ({ cluster: null, lastSweep: null, paused: null }) as CollectorStatus,
+    status: async () => idle,
     explain: async () => undefined,
     release: () => Promise.reject(new SupercargoError('conflict', 'not-paused', 'collection is not stopped')),
   }
+}
+
+/** A collector that has not swept and holds nothing. */
+const idle: CollectorStatus = {
+  cluster: null,
+  lastSweep: null,
+  paused: null,
+  pauseCode: null,
+  sweeping: true,
+  dryRun: false,
+  states: { uploading: 0, unused: 0, bound: 0, missing: 0, condemned: 0 },
+  unknownOwners: {},
+  completeSweepAgeMs: null,
+  totals: { condemned: 0, collected: 0, revived: 0, nearMisses: 0, breakerTrips: 0 },
+  usage: { resources: 0, blobs: 0, bytes: 0, reservedBytes: 0, namespaces: {} },
 }
