@@ -11,7 +11,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import type { StagingToken } from '../tokens/staging-tokens.ts'
 import { readJson } from './arrival.ts'
-import { expectRight } from './caller.ts'
+import { expectRight, identifyCaller } from './caller.ts'
 import type { Edge } from './edge.ts'
 import { sendJson } from './problem.ts'
 import type { FrontDoor } from './webhdfs/front-door.ts'
@@ -36,6 +36,8 @@ async function create(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
+  // Nobody's body is looked at before it is known whose it is.
+  await identifyCaller(edge, request)
   const body = await readJson(edge, request, reply, requestBytesMax)
   const { namespace, expiresAt, bytesMax = 0, note = null } = parseWith(tokenRequestSchema, body, 'the request')
   await expectRight(edge, request, 'create', namespace)

@@ -23,7 +23,12 @@ export async function startAskingServer(options: Partial<ClusterAuthorizerOption
   const cluster = await startClusterDouble()
   const asked: unknown[] = []
   const authorizer = cluster.authorizer(options)
-  const server = await startTestServer({ authorizer, collector: listingCollector(asked), logLevel: 'trace' })
+  const server = await startTestServer({
+    authorizer,
+    collector: listingCollector(asked),
+    frontDoor: { anonymous: false },
+    logLevel: 'trace',
+  })
   return {
     ...server,
     cluster,
