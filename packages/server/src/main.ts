@@ -22,13 +22,15 @@ import type { StoreEvent } from './store/store-events.ts'
 import { followTls, readTls, type TlsMaterial } from './tls.ts'
 import { openStagingTokens } from './tokens/staging-tokens.ts'
 
+type Environment = Readonly<Record<string, string | undefined>>
+
 export interface ServeOptions {
   /** Aborting it begins the drain. */
   readonly signal?: AbortSignal
   readonly log?: Log
   readonly clock?: Clock
   /** Says where the cluster is, as for kubectl. */
-  readonly environment?: Readonly<Record<string, string | undefined>>
+  readonly environment?: Environment
   /** Called when requests are answered, with the address that was really taken. */
   readonly onReady?: (address: ServerAddress) => void
 }
@@ -43,6 +45,7 @@ export interface ServerAddress {
 export async function serve(config: Config, options: ServeOptions = {}): Promise<void> {
   const log = options.log ?? createLog({ level: config.logLevel })
   const clock = options.clock ?? systemClock
+  const environment = options.environment ?? process.env
   const tls = config.tls === undefined ? undefined : await readTls(config.tls)
   const background = new AbortController()
   let authorizer: Authorizer | undefined
@@ -50,11 +53,11 @@ export async function serve(config: Config, options: ServeOptions = {}): Promise
   let store: DiskStore | undefined
   let app: App | undefined
   try {
-    authorizer = await composeAuthorizer(config, options.environment ?? process.env)
+    authorizer = await composeAuthorizer(config, environment)
     const onEvent = (event: StoreEvent): void => collector?.notify(event)
     store = await createDiskStore({ directory: config.store.directory, limits: config.limits, clock, onEvent })
     collector = composeCollector(config, store, log, clock)
-    const frontDoor = await composeFrontDoor(config, clock, background.signal)
+    const frontDoor = await composeFrontDoor(config, clock, environment, background.signal)
     app = await composeApp(config, store, collector, authorizer, log, clock, tls, frontDoor)
     const address = await listen(app, config)
     log.info({ ...address, directory: config.store.directory, kube: config.kube, auth: config.auth }, 'serving')
@@ -115,7 +118,12 @@ function composeApp(
 }
 
 /** The names and the tokens live in the store's directory, which is locked by now. */
-async function composeFrontDoor(config: Config, clock: Clock, signal: AbortSignal): Promise<FrontDoorParts> {
+async function composeFrontDoor(
+  config: Config,
+  clock: Clock,
+  environment: Environment,
+  signal: AbortSignal,
+): Promise<FrontDoorParts> {
   const disk = { system: nodeFileSystem, layout: new DiskLayout(config.store.directory), clock }
   return {
     names: await openDiskNameTree(disk),
@@ -123,14 +131,18 @@ async function composeFrontDoor(config: Config, clock: Clock, signal: AbortSigna
     anonymous: config.auth === 'none',
     maxAgeMs: config.webhdfs.maxAgeMs,
     publicUrl: config.publicUrl,
-    findReader: config.kube === 'none' ? undefined : await composeFindReader(signal),
+    findReader: config.kube === 'none' ? undefined : await composeFindReader(config, environment, signal),
   }
 }
 
 /** Imported only here: the heap that moves bytes is to stay small. */
-async function composeFindReader(signal: AbortSignal): Promise<FindReader | undefined> {
+async function composeFindReader(
+  { kubeconfig, context }: Config,
+  environment: Environment,
+  signal: AbortSignal,
+): Promise<FindReader | undefined> {
   const { ApiClient, findCluster } = await import('@supercargo/kube')
-  const cluster = await findCluster({ prefer: 'in-cluster', environment: process.env })
+  const cluster = await findCluster({ prefer: 'in-cluster', environment, kubeconfig, context })
   if (cluster === undefined) return undefined
   const { createFindReader } = await import('./http/webhdfs/find-reader.ts')
   const client = new ApiClient(cluster)
