@@ -97,8 +97,15 @@ export function builtInPath(apiVersion: string, kind: string): KindPath {
   return { apiVersion, kind, plural: builtIn[`${apiVersion} ${kind}`]! }
 }
 
-async function discover(client: ApiClient, name: KindName, signal: AbortSignal): Promise<KindPath> {
+/** Where a kind is, also one that is no owner. Code `kube-type-not-found` when the group, version or kind is not served. */
+export async function servedKind(
+  client: ApiClient,
+  name: KindName,
+  signal: AbortSignal,
+): Promise<{ readonly path: KindPath; readonly namespaced: boolean; readonly verbs: readonly string[] }> {
   const { apiVersion, kind } = name
+  const known = builtIn[`${apiVersion} ${kind}`]
+  if (known !== undefined) return { path: { ...pick(name), plural: known }, namespaced: true, verbs: ['list'] }
   const what = `discover ${kind} of ${apiVersion}`
   const answer = await client.request({ what, path: apiRoot(apiVersion) }, signal)
   const list = resourceListSchema.safeParse(answer.json())
@@ -112,17 +119,23 @@ async function discover(client: ApiClient, name: KindName, signal: AbortSignal):
     const says = `the API server serves no kind ${kind} of ${apiVersion}`
     throw new SupercargoError('notFound', 'kube-type-not-found', says, { hint })
   }
-  if (!found.namespaced) {
+  return { path: { ...pick(name), plural: found.name }, namespaced: found.namespaced, verbs: found.verbs }
+}
+
+async function discover(client: ApiClient, name: KindName, signal: AbortSignal): Promise<KindPath> {
+  const { apiVersion, kind } = name
+  const { path, namespaced, verbs } = await servedKind(client, name, signal)
+  if (!namespaced) {
     const says = `${kind} of ${apiVersion} is cluster-scoped: it has no namespace to lend to a resource`
     throw new SupercargoError('invalid', 'kube-kind-cluster-scoped', says, {
       hint: 'name an owner of a namespaced kind',
     })
   }
-  if (!found.verbs.includes('list')) {
+  if (!verbs.includes('list')) {
     const says = `${kind} of ${apiVersion} cannot be listed, so nobody could say when it is gone`
     throw new SupercargoError('invalid', 'kube-kind-not-listable', says)
   }
-  return { ...pick(name), plural: found.name }
+  return path
 }
 
 function pick({ apiVersion, kind }: KindName): KindName {

@@ -44,6 +44,11 @@ export interface ObjectPlace {
   readonly name: string
 }
 
+/** The same, or where an object of the whole cluster is. */
+export interface AnyPlace extends Omit<ObjectPlace, 'namespace'> {
+  readonly namespace: string | undefined
+}
+
 /** What a patch is: RFC 6902, RFC 7386, or server-side apply, which needs the name of who applies. */
 export type ObjectPatch =
   | { readonly type: 'json'; readonly operations: readonly object[] }
@@ -116,7 +121,7 @@ export async function replaceObject(
 
 export async function patchObject(
   client: ApiClient,
-  place: ObjectPlace,
+  place: AnyPlace,
   patch: ObjectPatch,
   signal: AbortSignal,
 ): Promise<StoredObject> {
@@ -192,12 +197,12 @@ export function ownerReference(owner: StoredObject, path: KindPath): OwnerRefere
   return { apiVersion: path.apiVersion, kind: path.kind, name, uid, controller: true, blockOwnerDeletion: true }
 }
 
-function objectPath({ path, namespace, name }: ObjectPlace): string {
+function objectPath({ path, namespace, name }: AnyPlace): string {
   return apiPath(collectionPath(path, namespace), name)
 }
 
-function shown({ path, namespace, name }: ObjectPlace): string {
-  return `${path.kind} ${namespace}/${name}`
+function shown({ path, namespace, name }: AnyPlace): string {
+  return `${path.kind} ${namespace === undefined ? '' : `${namespace}/`}${name}`
 }
 
 async function send(
