@@ -1,5 +1,6 @@
 /** The SDK of the staging server. */
 export { createClient, type StagingClient, type StagingClientOptions } from './client.ts'
+export { type DigestRequest, digestFiles } from './digest-files.ts'
 export { etagOf, type OpenBundleRequest, type OpenFileRequest } from './download.ts'
 export type { FetchedResource, FetchRequest } from './fetch.ts'
 export type { ListCall, ResourceCall } from './inspect.ts'

@@ -1,8 +1,8 @@
 /** What the states of a pod mean: every way in which a driver or an executor ends or never begins. */
 import type { Pod } from '@supercargo/kube'
 import { describe, expect, it } from 'vitest'
+import { initContainerName } from './localize-container.ts'
 import { driverPhase, executorPhase, verdictOf } from './phases.ts'
-import { initContainerName } from './steps/init-container.ts'
 
 const main = 'spark-kubernetes-driver'
 

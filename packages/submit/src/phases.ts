@@ -1,7 +1,7 @@
 /** What the states of pods mean, in words and as a verdict. By container states, because the phase lags behind them. */
 import type { ContainerStatus, Pod } from '@supercargo/kube'
 import { SupercargoError } from '@supercargo/protocol'
-import { initContainerName } from './steps/init-container.ts'
+import { initContainerName } from './localize-container.ts'
 import { localizerFailure } from './termination.ts'
 
 export type Verdict =

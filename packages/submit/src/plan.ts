@@ -48,11 +48,10 @@ const mainFolders: Readonly<Record<Language, string>> = { java: 'spark-jars', py
 
 /** Throws kind `invalid`, `notFound` or `conflict` for what would go wrong in the pods. */
 export function planSubmission(request: PlanRequest): SubmissionPlan {
-  const dependencies = withoutRepeats(request.entries.flatMap(dependenciesOf))
+  const dependencies = checkedDependencies(request.entries)
   const main = dependencies.find(({ role }) => role === 'main')!
   const language = languageOf(main)
   checkMainClass(language, request.mainClass, main)
-  checkNames(dependencies)
   const uri = (dependency: Dependency) => uriOf(dependency, language, request)
   const of = (role: Role) => dependencies.filter((each) => each.role === role)
   const jars = [...of('jars'), ...(language === 'java' ? [main] : [])]
@@ -77,11 +76,18 @@ export function planSubmission(request: PlanRequest): SubmissionPlan {
   }
 }
 
+/** What the entries stand for, each once; no two have one name. */
+export function checkedDependencies(entries: readonly SurveyedEntry[]): readonly Dependency[] {
+  const dependencies = withoutRepeats(entries.flatMap(dependenciesOf))
+  checkNames(dependencies)
+  return dependencies
+}
+
 export function needsInitContainer(plan: SubmissionPlan): boolean {
   return plan.staged.length > 0 || plan.fetched.length > 0
 }
 
-function languageOf({ name, said, source }: Dependency): Language {
+export function languageOf({ name, said, source }: Dependency): Language {
   if (/\.py$/i.test(name)) return 'python'
   if (/\.r$/i.test(name)) return 'r'
   if (/\.jar$/i.test(name)) return 'java'
@@ -137,7 +143,7 @@ function basePath({ source }: Dependency): string {
 }
 
 /** Below the root, in the folder that says what it is for. A new name of a file is given at once; an archive keeps its ending. */
-function target(dependency: Dependency, language: Language): string {
+export function target(dependency: Dependency, language: Language): string {
   const { role, name, alias } = dependency
   if (role === 'main') return posix.join(mainFolders[language], name)
   if (role === 'archives' && alias !== undefined) return posix.join(folders.archives, alias, name)

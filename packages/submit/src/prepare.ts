@@ -7,6 +7,7 @@ import type { SubmitArguments } from './arguments.ts'
 import type { Configuration, Environment } from './configuration.ts'
 import { ownKeys } from './fork-keys.ts'
 import { readInputs } from './inputs.ts'
+import { checkInitImage } from './localize-container.ts'
 import { type Distribution, needsInitContainer, planSubmission } from './plan.ts'
 import { driverImage } from './steps/driver.ts'
 import type { OwnerName, Submission } from './submission.ts'
@@ -49,7 +50,7 @@ export interface Prepared {
   readonly server: string
 }
 
-const rootDefault = '/var/spark-data'
+export const rootDefault = '/var/spark-data'
 
 export async function prepare(request: PrepareRequest): Promise<Prepared> {
   const { args, own, configuration, environment } = request
@@ -134,7 +135,7 @@ function distributionOf(text: string | undefined): Distribution {
 }
 
 /** A pod that asks 127.0.0.1 asks itself. */
-function checkServers(server: string | undefined, podServer: string): void {
+export function checkServers(server: string | undefined, podServer: string): asserts server is string {
   if (server === undefined)
     throw new SupercargoError('invalid', 'server-missing', 'there are files to stage, and no staging server is named', {
       hint: 'name it with --server, SUPERCARGO_SERVER or spark.supercargo.server in spark-defaults.conf',
@@ -151,13 +152,6 @@ function checkServers(server: string | undefined, podServer: string): void {
         hint: 'say how they reach it: --pod-server http://supercargo.supercargo:10000',
       },
     )
-}
-
-function checkInitImage(image: string | undefined): void {
-  if (image !== undefined) return
-  throw new SupercargoError('invalid', 'init-image-missing', 'no image is named for the init-container', {
-    hint: 'name the image of the localizer with --init-image, or spark.supercargo.initImage in spark-defaults.conf',
-  })
 }
 
 function readHostAlias(text: string): { readonly ip: string; readonly hostnames: readonly string[] } {

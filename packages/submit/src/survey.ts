@@ -28,9 +28,21 @@ export async function surveyDependencies(
 ): Promise<SurveyedEntry[]> {
   const entries: DependencyEntry[] = [{ role: 'main', text: application, said: 'the application' }]
   for (const { role, key } of lists) {
-    for (const text of (configuration.get(key) ?? '').split(',').map((each) => each.trim()))
-      if (text !== '') entries.push({ role, text, said: configuration.said(key) })
+    for (const text of splitList(configuration.get(key) ?? ''))
+      entries.push({ role, text, said: configuration.said(key) })
   }
+  return surveyEntries(entries, directory)
+}
+
+/** The entries of one comma-separated list. */
+export function splitList(text: string): string[] {
+  return text
+    .split(',')
+    .map((each) => each.trim())
+    .filter((each) => each !== '')
+}
+
+export function surveyEntries(entries: readonly DependencyEntry[], directory: string): Promise<SurveyedEntry[]> {
   return Promise.all(entries.map((entry) => survey(entry, directory)))
 }
 
