@@ -1,4 +1,5 @@
 /** The commands, each written once: help, parsing, completion and the manual come from here. */
+import { injectOptions } from './inject-options.ts'
 import { connectionOptions, json, logLevel, namespace, type Option, quiet, secretFile } from './options.ts'
 import { serveOptions } from './serve-options.ts'
 import { clusterOptions, doctorOptions, submitOptions } from './submit-options.ts'
@@ -127,6 +128,25 @@ export const commands: readonly Command[] = [
     readsArguments: true,
     readsHelp: true,
     onStop: 'the driver is asked about first',
+  },
+  {
+    name: 'inject',
+    summary: 'bring files into the pods of a manifest',
+    usage: '',
+    positionalsMin: 0,
+    positionalsMax: 0,
+    options: injectOptions,
+    details: [
+      'Reads a stream of YAML documents and prints it with what the pods need to get the files: an init-container, volumes, mounts, a ConfigMap and a Secret. Kinds: Pod, Job, CronJob, Deployment, StatefulSet, DaemonSet, ReplicaSet, ReplicationController, SparkApplication of both operators, ScheduledSparkApplication. Everything else passes through as it is; comments and the order of keys survive.',
+      'The files are in spark-jars/, spark-files/, py-files/ and archives/ below --root. In a SparkApplication the local entries of the application and its dependencies are files of this machine too, and what Spark is told about them is rewritten. Relative paths begin in the current directory.',
+      'Run again with the same files it changes nothing and stages nothing. The files are kept as long as the workload is there. Until it is, they wait half an hour: apply the manifest before. It holds a Secret, which goes with kubectl delete -f; with --apply it belongs to the workload.',
+    ],
+    examples: [
+      "supercargo inject -f cronjob.yaml --jars 'lib/*.jar' --files settings.txt --apply",
+      'supercargo inject -f sparkapplication.yaml -o injected.yaml',
+      'helm template . | supercargo inject -f - --only Deployment/server --jars plugin.jar | kubectl apply -f -',
+    ],
+    onStop: 'dropping what nothing uses yet',
   },
   {
     name: 'status',

@@ -30,6 +30,7 @@ describe('help', () => {
         fetch              get the same bytes back, verified
         localize           make dependencies appear in a pod, as a plan says
         submit             run a Spark application in the cluster
+        inject             bring files into the pods of a manifest
         status             how drivers are
         logs               the log of a driver
         kill               stop a driver, with everything that belongs to it

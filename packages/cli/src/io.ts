@@ -10,6 +10,8 @@ export interface Io {
   readonly stderrIsTerminal: boolean
   readonly columns: number
   readonly env: Readonly<Record<string, string | undefined>>
+  /** Everything that is piped in. */
+  readonly stdin?: (() => Promise<string>) | undefined
   /** Asks the person at the terminal; undefined where there is none. No answer is undefined. */
   readonly ask?: ((question: string) => Promise<string | undefined>) | undefined
   /** Aborted by the first ctrl-c or SIGTERM. */

@@ -1,5 +1,6 @@
 /** The `supercargo` program: the process's arguments, streams and signals, handed to `run`. */
 import { createInterface } from 'node:readline/promises'
+import { text } from 'node:stream/consumers'
 import { SupercargoError } from '@supercargo/protocol'
 import { systemClock } from '@supercargo/transfer'
 import { findCommand } from './arguments.ts'
@@ -38,6 +39,7 @@ process.exitCode = await run(argv, {
     return process.stderr.columns ?? 80
   },
   env: process.env,
+  stdin: () => text(process.stdin),
   ask: process.stdin.isTTY === true && process.stderr.isTTY === true ? ask : undefined,
   signal: stop.signal,
   clock: systemClock,

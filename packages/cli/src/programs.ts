@@ -8,6 +8,7 @@ export const programs: Readonly<Record<string, () => Promise<Run>>> = {
   fetch: async () => (await import('./fetch.ts')).fetch,
   localize: async () => (await import('./localize.ts')).localize,
   submit: async () => (await import('./submit.ts')).submit,
+  inject: async () => (await import('./inject.ts')).inject,
   status: async () => (await import('./applications.ts')).status,
   logs: async () => (await import('./applications.ts')).logs,
   kill: async () => (await import('./applications.ts')).kill,

@@ -55,7 +55,7 @@ const sparkOptions: readonly Option[] = [
   { name: 'verbose', short: 'v', help: 'say what was read, and the settings that the driver gets' },
 ]
 
-const stagingServer: Option = {
+export const stagingServer: Option = {
   name: 'server',
   value: 'URL',
   help: `${server.help}; also spark.supercargo.server`,
