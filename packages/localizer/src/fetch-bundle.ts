@@ -1,17 +1,17 @@
-/** Many small files of a resource in one tar stream: one request, one synchronous write each. */
-import { hash } from 'node:crypto'
-import { digestOf, SupercargoError } from '@supercargo/protocol'
-import { type EntrySink, readBundle } from '@supercargo/transfer'
-import { fileMode } from './disk.ts'
+/** Many files of up to 4 MiB of a resource in one tar stream: one request, and every chunk written and hashed as it comes. */
+import { bundledFileBytesMax, SupercargoError } from '@supercargo/protocol'
+import { BundleReader, receive } from '@supercargo/transfer'
+import { BundledFile } from './bundled-file.ts'
 import type { Fetch, FetchContext, Fetched } from './fetch-context.ts'
 import type { SourceItem } from './sources/source.ts'
 import { StallWatch } from './stall-watch.ts'
 
-/** Files up to this size travel in a bundle: above it a request of its own costs less than what waiting in line costs. */
-const bundledBytesMax = 512 * 1024
-
+/**
+ * Measured with Node 24 against requests of their own: of 200 files of 1 MiB the bundle takes half of the client's CPU time and a
+ * third of the server's, of 60 files of 4 MiB three quarters and half. Files that are larger still gain from several connections.
+ */
 export function isBundled(sizeBytes: number): boolean {
-  return sizeBytes <= bundledBytesMax
+  return sizeBytes <= bundledFileBytesMax
 }
 
 /**
@@ -28,34 +28,31 @@ export async function fetchBundle(
   const done = new Map<Fetch, Fetched>()
   const source = await context.sources.of(item)
   const began = context.clock.monotonic()
-  const watch = new StallWatch(context.limits.idleTimeoutMs, source.shown(item), signal)
+  const shown = source.shown(item)
+  const watch = new StallWatch(context.limits.idleTimeoutMs, shown, signal)
+  let current: BundledFile | undefined
   let failed: unknown
   try {
-    const opened = await source.bundle!(item, { sizeBytesMax: bundledBytesMax, signal: watch.signal })
+    const opened = await source.bundle!(item, { sizeBytesMax: bundledFileBytesMax, signal: watch.signal })
     const waitingMs = Math.round(context.clock.monotonic() - began)
-    await readBundle(opened.stream, (header) => {
-      const fetch = fetches.get(header.name)
-      if (fetch === undefined || header.type !== 'file' || header.sizeBytes !== fetch.sizeBytes || done.has(fetch))
-        return passOver(watch)
-      return gather(fetch, watch, (bytes) => {
-        const digest = digestOf(hash('sha256', bytes, 'hex'))
-        if (digest !== fetch.digest) return
-        context.disk.writeSmall(fetch.path, [bytes], fileMode)
+    const reader = new BundleReader((name, sizeBytes) => {
+      const fetch = fetches.get(name)
+      if (fetch === undefined || sizeBytes !== fetch.sizeBytes || done.has(fetch)) return undefined
+      current = new BundledFile(fetch, context, (fetched) => {
         context.syncs.add(fetch.path)
-        context.progress.doneAtOnce(bytes.length)
-        done.set(fetch, {
-          sizeBytes: bytes.length,
-          digest,
-          attempts: 1,
-          waitingMs,
-          receivingMs: 0,
-          hashingMs: 0,
-          writingMs: 0,
-        })
+        context.progress.doneAtOnce(sizeBytes)
+        done.set(fetch, { ...fetched, waitingMs })
       })
+      return current
     })
+    const take = (chunk: Buffer): undefined => {
+      watch.saw(chunk.length)
+      reader.write(chunk)
+    }
+    await receive(opened.stream, take, { lent: true, source: shown })
+    reader.end()
   } catch (error) {
-    failed = error
+    failed = abandoned(current, error)
   } finally {
     watch.stop()
   }
@@ -68,29 +65,13 @@ export async function fetchBundle(
   return done
 }
 
-/** Bytes of an entry, handed over whole at its end. */
-function gather(fetch: Fetch, watch: StallWatch, whole: (bytes: Uint8Array) => void): EntrySink {
-  const chunks: Uint8Array[] = []
-  return {
-    write: (chunk) => {
-      watch.saw(chunk.length)
-      chunks.push(chunk)
-      return undefined
-    },
-    end: () => {
-      whole(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, fetch.sizeBytes!))
-      return undefined
-    },
-  }
-}
-
-function passOver(watch: StallWatch): EntrySink {
-  return {
-    write: (chunk) => {
-      watch.saw(chunk.length)
-      return undefined
-    },
-    end: () => undefined,
+/** What is to be told when a bundle failed with `error`: that the disk did, if it did. */
+function abandoned(file: BundledFile | undefined, error: unknown): unknown {
+  try {
+    file?.abandon()
+    return error
+  } catch (second) {
+    return isOfDisk(error) ? error : second
   }
 }
 

@@ -2,6 +2,7 @@
 export * from './address-policy.ts'
 export * from './body-garbage.ts'
 export * from './bundle.ts'
+export * from './bundle-reader.ts'
 export * from './clock.ts'
 export * from './concurrency.ts'
 export * from './durable.ts'
