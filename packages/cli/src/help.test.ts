@@ -163,7 +163,7 @@ describe('completion', () => {
     const script = await said('completion', 'bash')
     const quoted = words.map((word) => `'${word}'`).join(' ')
     const program = `${script}\nCOMP_WORDS=(${quoted}); COMP_CWORD=${words.length - 1}; _supercargo; printf '%s\\n' "\${COMPREPLY[@]}"`
-    return execFileSync('bash', ['-c', program], { encoding: 'utf8', cwd: import.meta.dirname })
+    return execFileSync('bash', ['--norc', '-c', program], { encoding: 'utf8', cwd: import.meta.dirname })
       .trim()
       .split('\n')
   }

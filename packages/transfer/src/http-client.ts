@@ -149,7 +149,8 @@ export class HttpClient {
         return { statusCode: stream.statusCode!, headers: stream.headers, stream }
       } catch (error) {
         // The server closed a pooled connection in the same moment; each try uses up one of them, a new one ends the loop.
-        if (body !== undefined || !isStale(error)) throw error
+        // Who gives up may say so with the failure of another request, and that is final.
+        if (signal?.aborted || body !== undefined || !isStale(error)) throw error
       }
     }
   }

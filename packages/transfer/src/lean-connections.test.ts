@@ -1,5 +1,6 @@
 /** GETs over plain connections of our own: every way in which a body ends, at whichever byte, lent or read as a stream. */
 import type { Socket } from 'node:net'
+import { SupercargoError } from '@supercargo/protocol'
 import { afterEach, describe, expect, it } from 'vitest'
 import { receive } from './receive.ts'
 import { LoopbackServers } from './testing/loopback-servers.ts'
@@ -127,5 +128,24 @@ describe('a connection', () => {
     stop.abort(new Error('enough'))
     await expect(ended).rejects.toMatchObject({ kind: 'interrupted' })
     await expect.poll(open).toBe(0)
+  })
+})
+
+describe('a request that is given up', () => {
+  it('on a kept connection ends, also when the reason is the failure of another connection', async () => {
+    let requests = 0
+    const { url } = await servers.http((_, response) => {
+      requests++
+      if (requests === 1) response.end('first')
+    })
+    const client = servers.client()
+    expect(await (await client.request({ url })).text()).toBe('first')
+    const stop = new AbortController()
+    const reason = new SupercargoError('interrupted', 'connection-lost', 'the other one was cut')
+    const asked = client.request({ url, signal: stop.signal })
+    const refused = expect(asked).rejects.toBe(reason)
+    await expect.poll(() => requests).toBe(2)
+    stop.abort(reason)
+    await refused
   })
 })
