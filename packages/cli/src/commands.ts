@@ -3,6 +3,7 @@ import { injectOptions } from './inject-options.ts'
 import { connectionOptions, json, logLevel, namespace, type Option, quiet, secretFile } from './options.ts'
 import { serveOptions } from './serve-options.ts'
 import { clusterOptions, doctorOptions, submitOptions } from './submit-options.ts'
+import { wrapOptions } from './wrap-options.ts'
 
 export interface Command {
   /** One or two words. */
@@ -147,6 +148,27 @@ export const commands: readonly Command[] = [
       'helm template . | supercargo inject -f - --only Deployment/server --jars plugin.jar | kubectl apply -f -',
     ],
     onStop: 'dropping what nothing uses yet',
+  },
+  {
+    name: 'wrap',
+    summary: 'run your own Spark with what its pods need',
+    usage: '[--] COMMAND [ARGUMENT…]',
+    positionalsMin: 1,
+    positionalsMax: any,
+    options: wrapOptions,
+    details: [
+      'COMMAND is spark-submit, spark-shell, pyspark, spark-sql, or a script that passes their options on. Its arguments are rewritten in place: local files are staged, the pods get them by an init-container in pod templates (your own are kept), and the command runs with your terminal. It ends with the exit code of the command, and in cluster mode with that of the driver, which spark-submit does not tell.',
+      'In cluster mode jars are localized by driver and executors; files, modules and archives are read by the driver from the staging server. In client mode the driver reads your files where they are, the executors localize the jars, and the driver serves the rest. Inside a pod the executors belong to that pod and find it by a headless Service, which is made where none is there (spark.driver.host names another).',
+      'A command whose arguments name another master than k8s://…, and a script whose arguments and --master name none, is run as it is: Spark distributes its files itself.',
+    ],
+    examples: [
+      'supercargo wrap -- spark-submit --deploy-mode cluster --class com.example.Main --jars lib/a.jar app.jar 1000',
+      'supercargo wrap -- pyspark --jars lib/a.jar',
+      'supercargo wrap --print -- spark-submit --master k8s://https://cluster:6443 app.jar',
+    ],
+    readsArguments: true,
+    readsHelp: true,
+    onStop: 'what was staged is released',
   },
   {
     name: 'status',

@@ -31,6 +31,7 @@ describe('help', () => {
         localize           make dependencies appear in a pod, as a plan says
         submit             run a Spark application in the cluster
         inject             bring files into the pods of a manifest
+        wrap               run your own Spark with what its pods need
         status             how drivers are
         logs               the log of a driver
         kill               stop a driver, with everything that belongs to it

@@ -16,6 +16,8 @@ export interface Io {
   readonly ask?: ((question: string) => Promise<string | undefined>) | undefined
   /** Aborted by the first ctrl-c or SIGTERM. */
   readonly signal: AbortSignal
+  /** While it lasts, signals are handed to `to` and mean nothing here. Undefined where there are none. */
+  readonly forwardSignals?: ((to: (signal: NodeJS.Signals) => void) => () => void) | undefined
   readonly clock: Clock
 }
 

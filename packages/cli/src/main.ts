@@ -10,11 +10,14 @@ import { interruptedExitCode } from './settings.ts'
 
 const stop = new AbortController()
 const argv = process.argv.slice(2)
+/** Whose the signals are while another command runs. */
+let forwarded: ((signal: NodeJS.Signals) => void) | undefined
 
 if (argv[0] === 'serve') restartForServing()
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => {
+    if (forwarded !== undefined) return forward(signal)
     if (stop.signal.aborted) process.exit(interruptedExitCode)
     const what = whatStops()
     process.stderr.write(
@@ -42,6 +45,7 @@ process.exitCode = await run(argv, {
   stdin: () => text(process.stdin),
   ask: process.stdin.isTTY === true && process.stderr.isTTY === true ? ask : undefined,
   signal: stop.signal,
+  forwardSignals,
   clock: systemClock,
 })
 
@@ -55,6 +59,21 @@ async function ask(question: string): Promise<string | undefined> {
   } finally {
     terminal.close()
   }
+}
+
+/** Those that would end this process are left to the command, and when it has ended we clear up in peace. */
+function forwardSignals(to: (signal: NodeJS.Signals) => void): () => void {
+  forwarded = to
+  for (const signal of ['SIGHUP', 'SIGQUIT', 'SIGUSR2'] as const) process.on(signal, forward)
+  return () => {
+    forwarded = undefined
+  }
+}
+
+/** What is typed at a terminal reaches every process of its foreground, the command too. */
+function forward(signal: NodeJS.Signals): void {
+  const typed = signal === 'SIGINT' || signal === 'SIGQUIT'
+  if (!typed || process.stdin.isTTY !== true) forwarded?.(signal)
 }
 
 function whatStops(): string | undefined {

@@ -9,6 +9,7 @@ export const programs: Readonly<Record<string, () => Promise<Run>>> = {
   localize: async () => (await import('./localize.ts')).localize,
   submit: async () => (await import('./submit.ts')).submit,
   inject: async () => (await import('./inject.ts')).inject,
+  wrap: async () => (await import('./wrap.ts')).wrap,
   status: async () => (await import('./applications.ts')).status,
   logs: async () => (await import('./applications.ts')).logs,
   kill: async () => (await import('./applications.ts')).kill,

@@ -61,7 +61,8 @@ export const stagingServer: Option = {
   help: `${server.help}; also spark.supercargo.server`,
 }
 
-const ownOptions: readonly Option[] = [
+/** What the pods need. */
+export const podOptions: readonly Option[] = [
   stagingServer,
   {
     name: 'pod-server',
@@ -75,9 +76,18 @@ const ownOptions: readonly Option[] = [
     choices: ['direct', 'driver'],
     help: 'direct: driver and executors fetch; driver: the driver fetches and serves the executors (default: direct)',
   },
-  { name: 'spark-version', value: 'VERSION', help: 'of the image, where its tag does not say it' },
   { name: 'host-alias', value: 'IP=NAMES', many: true, help: 'names for an address, for /etc/hosts of all pods' },
 ]
+
+const ownOptions: readonly Option[] = [
+  ...podOptions,
+  { name: 'spark-version', value: 'VERSION', help: 'of the image, where its tag does not say it' },
+]
+
+export const noGate: Option = {
+  name: 'no-gate',
+  help: 'create the pod without a scheduling gate, where those cannot be had',
+}
 
 const applyOptions: readonly Option[] = [
   {
@@ -95,7 +105,7 @@ const applyOptions: readonly Option[] = [
     default: 'ask',
     help: 'what ctrl-c or SIGTERM does to a driver that is there; ask means stop where there is no terminal',
   },
-  { name: 'no-gate', help: 'create the pod without a scheduling gate, where those cannot be had' },
+  noGate,
   { name: 'dry-run', help: 'print the objects, stage and create nothing' },
 ]
 

@@ -45,7 +45,7 @@ function withoutEmpty(given: ReadonlyMap<string, readonly string[]>): Map<string
   )
 }
 
-export function ownOptionsOf({ settings, configuration }: SubmitCall): OwnOptions {
+export function ownOptionsOf({ settings, configuration }: Pick<SubmitCall, 'settings' | 'configuration'>): OwnOptions {
   return {
     server: settings.text('server') ?? configuration.text(ownKeys.server),
     podServer: settings.text('pod-server'),
@@ -61,7 +61,7 @@ export function ownOptionsOf({ settings, configuration }: SubmitCall): OwnOption
 
 /** `optional`: undefined in place of a failure to find any cluster. */
 export async function connectionOf(
-  { settings, configuration }: SubmitCall,
+  { settings, configuration }: Pick<SubmitCall, 'settings' | 'configuration'>,
   environment: Invocation['io']['env'],
   optional: boolean,
 ): Promise<KubeConnection | undefined> {

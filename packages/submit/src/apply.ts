@@ -9,6 +9,7 @@ import {
   createObject,
   deleteObject,
   type KubeObject,
+  type OwnerReference,
   patchObject,
   podPath,
   readObject,
@@ -42,19 +43,42 @@ export async function apply(request: ApplyRequest, signal: AbortSignal): Promise
   let pod: StoredObject | undefined
   try {
     pod = await createPod(request, signal)
-    const ownerReferences = [
-      { apiVersion: 'v1', kind: 'Pod', name: application.driverPod, uid: pod.metadata.uid, controller: true },
-    ]
-    const made = rendered.objects.map((object) =>
-      createOwned(client, { ...object, metadata: { ...object.metadata, ownerReferences } }, signal),
-    )
-    await settled(made)
-    if (gatesOf(pod).includes(gateName)) await openGate(client, application, pod, signal)
+    await complete({ client, application, pod, objects: rendered.objects }, signal)
     return { pod }
   } catch (cause) {
     const error = toSupercargoError(cause)
     throw await withoutLeftovers(request, pod?.metadata.uid, error)
   }
+}
+
+export interface CompleteRequest {
+  readonly client: ApiClient
+  readonly application: Application
+  /** The driver's. */
+  readonly pod: StoredObject
+  readonly objects: readonly KubeObject[]
+}
+
+/** Creates what belongs to a driver's pod, owned by it, and opens our gate where it has one. */
+export async function complete(request: CompleteRequest, signal: AbortSignal): Promise<void> {
+  const { client, application, pod, objects } = request
+  const { name, uid } = pod.metadata
+  await createOwnedBy(client, { apiVersion: 'v1', kind: 'Pod', name, uid, controller: true }, objects, signal)
+  if (gatesOf(pod).includes(gateName)) await openGate(client, application, pod, signal)
+}
+
+/** All have ended when it does. Without an owner the caller removes them. */
+export async function createOwnedBy(
+  client: ApiClient,
+  owner: OwnerReference | undefined,
+  objects: readonly KubeObject[],
+  signal: AbortSignal,
+): Promise<void> {
+  const ownerReferences = owner === undefined ? {} : { ownerReferences: [owner] }
+  const made = objects.map((object) =>
+    createOwned(client, { ...object, metadata: { ...object.metadata, ...ownerReferences } }, signal),
+  )
+  await settled(made)
 }
 
 async function createPod(request: ApplyRequest, signal: AbortSignal): Promise<StoredObject> {
@@ -79,7 +103,8 @@ async function createPod(request: ApplyRequest, signal: AbortSignal): Promise<St
   }
 }
 
-function gated(pod: PodManifest): PodManifest {
+/** The same pod, which nobody schedules while our gate is closed. */
+export function gated(pod: PodManifest): PodManifest {
   const own = (pod.spec.schedulingGates as object[] | undefined) ?? []
   return { ...pod, spec: { ...pod.spec, schedulingGates: [...own, { name: gateName }] } }
 }

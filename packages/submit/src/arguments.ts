@@ -64,13 +64,17 @@ export const sparkOptions: readonly SparkOption[] = [
  * Reads `--key value` and `--key=value`, in any order, up to the first word that is no option: the application. As in
  * spark-submit the word behind an option is its value, also when it begins with a dash. Throws kind `invalid`, code `usage`.
  */
-export function readSubmitArguments(argv: readonly string[], options: readonly ArgumentOption[]): SubmitArguments {
+export function readSubmitArguments(
+  argv: readonly string[],
+  options: readonly ArgumentOption[],
+  command = 'submit',
+): SubmitArguments {
   const given = new Map<string, string[]>()
   let index = 0
   for (; index < argv.length; index++) {
     const word = argv[index]!
     if (!word.startsWith('-') || word === '-') break
-    const { option, inline } = optionOf(word, options)
+    const { option, inline } = optionOf(word, options, command)
     if (option.value === undefined) {
       if (inline !== undefined) throw wrong(`--${option.name} is a switch and takes no value`)
       given.set(option.name, ['true'])
@@ -83,7 +87,11 @@ export function readSubmitArguments(argv: readonly string[], options: readonly A
   return { given, application: argv[index], applicationArguments: argv.slice(index + 1) }
 }
 
-function optionOf(word: string, options: readonly ArgumentOption[]): { option: ArgumentOption; inline?: string } {
+function optionOf(
+  word: string,
+  options: readonly ArgumentOption[],
+  command: string,
+): { option: ArgumentOption; inline?: string } {
   const equals = word.startsWith('--') ? word.indexOf('=') : -1
   const name = equals < 0 ? word : word.slice(0, equals)
   const option = options.find(
@@ -97,9 +105,9 @@ function optionOf(word: string, options: readonly ArgumentOption[]): { option: A
       )
     : undefined
   throw wrong(
-    `submit has no option ${name}`,
+    `${command} has no option ${name}`,
     meant === undefined
-      ? 'options of the application stand behind the application; see supercargo submit --help'
+      ? `options of the application stand behind the application; see supercargo ${command} --help`
       : `did you mean ${meant}?`,
   )
 }

@@ -13,6 +13,9 @@ interface Entry {
   readonly source: string
 }
 
+/** How the source of a setting begins when it is a file. */
+const fileSource = 'the file '
+
 /** Immutable; keys are those of Spark. */
 export class Configuration {
   readonly #entries: ReadonlyMap<string, Entry>
@@ -55,6 +58,17 @@ export class Configuration {
       .sort(([one], [other]) => (one < other ? -1 : 1))
   }
 
+  /** With one more setting, where the key says nothing yet. `source` is for messages. */
+  or(key: string, value: string | undefined, source: string): Configuration {
+    if (value === undefined || this.text(key) !== undefined) return this
+    return new Configuration([...this.#entries, [key, { value, source }]])
+  }
+
+  /** What files said, not the command line. */
+  fromFiles(): readonly (readonly [string, string])[] {
+    return this.entries().filter(([key]) => this.#entries.get(key)!.source.startsWith(fileSource))
+  }
+
   entries(): readonly (readonly [string, string])[] {
     return [...this.#entries].map(([key, { value }]) => [key, value] as const).sort(([a], [b]) => (a < b ? -1 : 1))
   }
@@ -74,10 +88,10 @@ export async function readConfiguration(args: SubmitArguments, environment: Envi
   for (const [key, value] of confs) add(key, value, '--conf')
   const named = args.given.get('properties-file')?.at(-1)
   if (named !== undefined)
-    for (const [key, value] of await readProperties(named, true)) add(key, value, `the file ${named}`)
+    for (const [key, value] of await readProperties(named, true)) add(key, value, `${fileSource}${named}`)
   const defaults = defaultsFile(environment)
   if (defaults !== undefined && (named === undefined || args.given.has('load-spark-defaults')))
-    for (const [key, value] of await readProperties(defaults, false)) add(key, value, `the file ${defaults}`)
+    for (const [key, value] of await readProperties(defaults, false)) add(key, value, `${fileSource}${defaults}`)
   return new Configuration(inWordsOfToday(entries))
 }
 

@@ -34,6 +34,23 @@ export async function removeLeftovers(
   }
 }
 
+export interface SweepRequest {
+  readonly client: ApiClient
+  readonly namespace: string
+  /** A line for a person. */
+  readonly note: (text: string) => void
+}
+
+/** The same beside a submission, which does not depend on it: what is removed is told, and a failure too. */
+export async function sweepLeftovers({ client, namespace, note }: SweepRequest, signal: AbortSignal): Promise<void> {
+  try {
+    for (const name of await removeLeftovers(client, namespace, signal))
+      note(`removed ${name}, whose submitter had died`)
+  } catch (error) {
+    if (!signal.aborted) note(`what dead submitters left was not looked for: ${(error as Error).message}`)
+  }
+}
+
 function isAbandoned(pod: StoredObject, nowMs: number, afterMs: number): boolean {
   const { schedulingGates = [] } = (pod.spec ?? {}) as { schedulingGates?: readonly { name: string }[] }
   const createdMs = Date.parse(String(pod.metadata.creationTimestamp))

@@ -109,7 +109,7 @@ function checkMainClass(language: Language, mainClass: string | undefined, main:
 }
 
 /** The same thing named twice for the same end is meant once: the application among the jars, for instance. */
-function withoutRepeats(dependencies: readonly Dependency[]): Dependency[] {
+export function withoutRepeats(dependencies: readonly Dependency[]): Dependency[] {
   const seen = new Map<string, Dependency>()
   for (const each of dependencies) {
     const kind = each.role === 'main' && /\.jar$/i.test(each.name) ? 'jars' : each.role
@@ -120,7 +120,7 @@ function withoutRepeats(dependencies: readonly Dependency[]): Dependency[] {
 }
 
 /** Spark copies everything into one working directory, where the second of a name replaces the first. */
-function checkNames(dependencies: readonly Dependency[]): void {
+export function checkNames(dependencies: readonly Dependency[]): void {
   const places = new Map<string, Dependency>()
   for (const each of dependencies) {
     const name = placeName(each)

@@ -10,7 +10,7 @@ import { readInputs } from './inputs.ts'
 import { checkInitImage } from './localize-container.ts'
 import { type Distribution, needsInitContainer, planSubmission } from './plan.ts'
 import { driverImage } from './steps/driver.ts'
-import type { OwnerName, Submission } from './submission.ts'
+import type { LocalizerSettings, OwnerName, Submission } from './submission.ts'
 import { surveyDependencies } from './survey.ts'
 
 /** Our own options; what is undefined is looked up in Spark's configuration. */
@@ -70,12 +70,10 @@ export async function prepare(request: PrepareRequest): Promise<Prepared> {
     root: configuration.text(ownKeys.root) ?? rootDefault,
   })
   const server = own.server ?? configuration.text(ownKeys.server)
-  const podServer = own.podServer ?? configuration.text(ownKeys.podServer) ?? server ?? ''
-  if (plan.staged.length > 0) checkServers(server, podServer)
-  const deadline = configuration.text(ownKeys.deadline)
+  const localizer = localizerSettings(configuration, own)
+  if (plan.staged.length > 0) checkServers(server, localizer.server)
   const caFile = own.caFile ?? configuration.text(ownKeys.caFile)
-  const initImage = own.initImage ?? configuration.text(ownKeys.initImage)
-  if (needsInitContainer(plan)) checkInitImage(initImage)
+  if (needsInitContainer(plan)) checkInitImage(localizer.image)
   const inputs = await readInputs({
     configuration,
     environment,
@@ -102,16 +100,23 @@ export async function prepare(request: PrepareRequest): Promise<Prepared> {
       proxyUser: args.given.get('proxy-user')?.at(-1),
       user: environment.HADOOP_USER_NAME ?? environment.SPARK_USER ?? userName(environment),
       inputs,
-      localizer: {
-        image: initImage,
-        pullPolicy: configuration.text('spark.kubernetes.container.image.pullPolicy') ?? 'IfNotPresent',
-        server: podServer,
-        deadlineMs: deadline === undefined ? undefined : parseDuration(deadline),
-      },
+      localizer,
       hostAliases: own.hostAliases.map(readHostAlias),
       owner: own.owner,
       staged: undefined,
     },
+  }
+}
+
+/** Options over Spark's configuration. */
+export function localizerSettings(configuration: Configuration, own: OwnOptions): LocalizerSettings {
+  const deadline = configuration.text(ownKeys.deadline)
+  const server = own.server ?? configuration.text(ownKeys.server)
+  return {
+    image: own.initImage ?? configuration.text(ownKeys.initImage),
+    pullPolicy: configuration.text('spark.kubernetes.container.image.pullPolicy') ?? 'IfNotPresent',
+    server: own.podServer ?? configuration.text(ownKeys.podServer) ?? server ?? '',
+    deadlineMs: deadline === undefined ? undefined : parseDuration(deadline),
   }
 }
 
@@ -127,7 +132,7 @@ function checkMode(configuration: Configuration): void {
   )
 }
 
-function distributionOf(text: string | undefined): Distribution {
+export function distributionOf(text: string | undefined): Distribution {
   if (text === undefined || text === 'direct' || text === 'driver') return text ?? 'direct'
   throw new SupercargoError('invalid', 'usage', `--distribution cannot be "${text}"`, {
     hint: 'it is direct or driver',
@@ -154,7 +159,7 @@ export function checkServers(server: string | undefined, podServer: string): ass
     )
 }
 
-function readHostAlias(text: string): { readonly ip: string; readonly hostnames: readonly string[] } {
+export function readHostAlias(text: string): { readonly ip: string; readonly hostnames: readonly string[] } {
   const equals = text.indexOf('=')
   const hostnames = text
     .slice(equals + 1)

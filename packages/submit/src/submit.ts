@@ -7,7 +7,7 @@ import { type Application, roleLabel, selectorLabel } from './application.ts'
 import { apply } from './apply.ts'
 import { copyLog } from './driver-log.ts'
 import { type SubmitInterruption, whatToDo } from './interruption.ts'
-import { removeLeftovers } from './leftovers.ts'
+import { sweepLeftovers } from './leftovers.ts'
 import type { Prepared } from './prepare.ts'
 import { render } from './steps/order.ts'
 import { containersOf, type Staged, type Submission } from './submission.ts'
@@ -71,14 +71,7 @@ async function stageAndSweep(
   signal: AbortSignal,
 ): Promise<Staged | undefined> {
   const { application, plan } = prepared.submission
-  const sweep = removeLeftovers(client, application.namespace, signal).then(
-    (removed) => {
-      for (const name of removed) note(`removed ${name}, whose submitter had died`)
-    },
-    (error: unknown) => {
-      if (!signal.aborted) note(`what dead submitters left was not looked for: ${(error as Error).message}`)
-    },
-  )
+  const sweep = sweepLeftovers({ client, namespace: application.namespace, note }, signal)
   const stage = async (): Promise<Staged | undefined> => {
     if (plan.staged.length === 0) return undefined
     const owner = labelOwner(application)

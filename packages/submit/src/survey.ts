@@ -20,13 +20,14 @@ const lists: readonly { readonly role: Role; readonly key: string }[] = [
 /** The keys whose values are dependencies. */
 export const dependencyKeys: readonly string[] = lists.map(({ key }) => key)
 
-/** Every entry in its order, the application first. `directory` is where relative paths begin. */
+/** Every entry in its order, the application first where there is one. `directory` is where relative paths begin. */
 export async function surveyDependencies(
-  application: string,
+  application: string | undefined,
   configuration: Configuration,
   directory: string,
 ): Promise<SurveyedEntry[]> {
-  const entries: DependencyEntry[] = [{ role: 'main', text: application, said: 'the application' }]
+  const entries: DependencyEntry[] =
+    application === undefined ? [] : [{ role: 'main', text: application, said: 'the application' }]
   for (const { role, key } of lists) {
     for (const text of splitList(configuration.get(key) ?? ''))
       entries.push({ role, text, said: configuration.said(key) })

@@ -1,9 +1,10 @@
 /** Spark's lists of dependencies, as the pods see them. */
+import type { Configuration } from '../configuration.ts'
 import { type Spec, setProperty } from '../spec.ts'
 import type { Submission } from '../submission.ts'
 import type { Step } from './step.ts'
 
-const avoidKey = 'spark.kubernetes.jars.avoidDownloadSchemes'
+export const avoidKey = 'spark.kubernetes.jars.avoidDownloadSchemes'
 
 export const dependencies: Step = {
   name: 'the dependencies',
@@ -30,7 +31,11 @@ export const dependencies: Step = {
 /** Where executors have their own jars, the driver must not serve them. Spark 3.5 ignores it and does so by itself. */
 function avoidDownload(spec: Spec, { plan, configuration }: Submission): Spec {
   if (plan.distribution !== 'direct' || !plan.jars.some((uri) => uri.startsWith('local:'))) return spec
+  return setProperty(spec, avoidKey, avoidedSchemes(configuration))
+}
+
+/** The user's schemes, and `local`. */
+export function avoidedSchemes(configuration: Configuration): string {
   const given = (configuration.text(avoidKey) ?? '').split(',').map((scheme) => scheme.trim())
-  const schemes = [...new Set([...given.filter((scheme) => scheme !== ''), 'local'])]
-  return setProperty(spec, avoidKey, schemes.join(','))
+  return [...new Set([...given.filter((scheme) => scheme !== ''), 'local'])].join(',')
 }

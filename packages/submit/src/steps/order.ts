@@ -53,9 +53,15 @@ export interface Rendered {
 const inCluster = 'k8s://https://kubernetes.default.svc'
 
 export function render(submission: Submission, chosen: readonly Step[] = steps): Rendered {
+  const spec = fold(submission, chosen)
+  return { pod: joinPod(spec.driver), objects: spec.objects }
+}
+
+/** What the steps have said, one after the other. */
+export function fold(submission: Submission, chosen: readonly Step[]): Spec {
   let spec = begin(submission)
   for (const step of chosen) spec = step.apply({ ...spec, step: step.name }, submission)
-  return { pod: joinPod(spec.driver), objects: spec.objects }
+  return spec
 }
 
 /** The user's properties, without what is said in other words or is for this side alone. */
