@@ -12,16 +12,19 @@ describe('a wrapped command', () => {
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'supercargo-wrap-test-'))
-    // What it is given, one word a line; then it waits for a signal or a line when its first argument says so.
+    // What it is given, one word a line; then it waits for a signal or a line when it is told to. No shell: one that was
+    // started where a signal is ignored cannot trap it.
     const script = [
-      '#!/bin/sh',
-      "trap 'echo terminated; exit 9' TERM",
-      "trap 'echo interrupted; exit 8' INT",
-      "trap 'echo hung up; exit 7' HUP",
-      'printf "%s\\n" "$@"',
-      '[ -z "$WAITS" ] || { echo ready; while :; do sleep 0.05; done; }',
-      '[ -z "$READS" ] || { read -r line; echo "read $line"; }',
-      'exit $CODE',
+      `#!${process.execPath}`,
+      'const { CODE, READS, WAITS } = process.env',
+      'const end = (word, code) => () => { console.log(word); process.exit(code) }',
+      "process.on('SIGTERM', end('terminated', 9))",
+      "process.on('SIGINT', end('interrupted', 8))",
+      "process.on('SIGHUP', end('hung up', 7))",
+      "process.stdout.write(process.argv.slice(2).map((word) => word + '\\n').join(''))",
+      'process.exitCode = Number(CODE ?? 0)',
+      "if (WAITS) { console.log('ready'); setInterval(() => {}, 1000) }",
+      "if (READS) process.stdin.once('data', (line) => { console.log('read ' + line); process.exit() })",
     ]
     await writeFile(join(folder, 'spark-submit'), script.join('\n'))
     await chmod(join(folder, 'spark-submit'), 0o755)
