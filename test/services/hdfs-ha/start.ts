@@ -8,7 +8,6 @@ import {
   host,
   type NameNodeAddresses,
   nameNodeAddresses,
-  redirectsCreate,
   startDataNode,
   startNameNode,
   writable,
@@ -64,7 +63,7 @@ export async function startHdfsHa(site: Site, assets: HadoopAssets): Promise<Hdf
     startNameNode(second, 'namenode2', pair.nn2),
   ])
   await first.run('org.apache.hadoop.hdfs.tools.DFSHAAdmin', '-transitionToActive', 'nn1')
-  await writable(dataNode, pair.nn1.http, redirectsCreate)
+  await writable(dataNode, pair.nn1.http)
   return {
     url: `hdfs://${service}`,
     webUrl1: `http://${pair.nn1.http}`,

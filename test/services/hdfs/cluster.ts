@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { listens } from '../loopback.ts'
 import type { Site, SiteProcess } from '../site.ts'
 import type { Hadoop, Properties } from './hadoop-process.ts'
+import { create, request } from './web-hdfs.ts'
 
 /** Loopback by its name: redirects and Kerberos principals carry it. */
 export const host = 'localhost'
@@ -59,21 +60,10 @@ export function startDataNode(hadoop: Hadoop): Promise<SiteProcess> {
   return hadoop.serve('datanode', dataNodeClass)
 }
 
-/** Waits until a file can be written through this NameNode: it redirects a CREATE to a DataNode. */
-export async function writable(
-  dataNode: SiteProcess,
-  http: string,
-  signal: (url: string, inner: AbortSignal) => Promise<boolean>,
-): Promise<void> {
-  await dataNode.ready(
-    (inner) => signal(`http://${http}/webhdfs/v1/.ready?op=CREATE&overwrite=true`, inner),
-    startTimeoutMs,
-  )
-}
-
-/** For a cluster without Kerberos: the name in the request is believed. */
-export async function redirectsCreate(url: string, signal: AbortSignal): Promise<boolean> {
-  const answer = await fetch(`${url}&user.name=${userInfo().username}`, { method: 'PUT', redirect: 'manual', signal })
-  await answer.body?.cancel()
-  return answer.status === 307
+/** Waits until a file was written through this NameNode, to the DataNode and back: before, either of them may still refuse. */
+export async function writable(dataNode: SiteProcess, http: string): Promise<void> {
+  const probe = [`http://${http}`, '/.ready'] as const
+  const user = userInfo().username
+  await dataNode.ready(async () => (await create(...probe, user, 'x')) === 201, startTimeoutMs)
+  await request(...probe, 'DELETE', user, { method: 'DELETE' })
 }

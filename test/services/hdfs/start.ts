@@ -6,7 +6,6 @@ import {
   commonProperties,
   formatNameNode,
   nameNodeAddresses,
-  redirectsCreate,
   startDataNode,
   startNameNode,
   writable,
@@ -39,7 +38,7 @@ export async function startHdfs(site: Site, assets: HadoopAssets): Promise<HdfsD
   await formatNameNode(hadoop)
   const dataNode = await startDataNode(hadoop)
   await startNameNode(hadoop, 'namenode', addresses)
-  await writable(dataNode, addresses.http, redirectsCreate)
+  await writable(dataNode, addresses.http)
   const { configurationDirectory, hdfsCommand } = hadoop
   return {
     url,
