@@ -33,6 +33,8 @@ export default defineConfig({
                 hookTimeout: 60 * 60_000,
                 // A cluster and its JVMs take both cores: they come when the tests that watch the time are done.
                 sequence: { groupOrder: 1 },
+                // They wait for pods and JVMs more than they compute.
+                maxWorkers: 3,
               },
             },
           ]
