@@ -19,7 +19,7 @@ export default defineConfig({
     hookTimeout: 60_000,
     projects: [
       { extends: true, test: { name: 'unit', include: ['packages/*/src/**/*.test.ts'] } },
-      { extends: true, test: { name: 'flows', include: ['test/{flows,faults}/**/*.test.ts'] } },
+      { extends: true, test: { name: 'flows', include: ['test/{flows,faults,docs}/**/*.test.ts'] } },
       ...(servicesWanted() !== 'none'
         ? [
             {
