@@ -1,41 +1,8 @@
 /** Which credential providers Hadoop's properties name, by their Java classes of either AWS SDK. No I/O. */
 import { printable, SupercargoError } from '@supercargo/protocol'
+import type { CredentialSettings, ProviderName, RoleSettings } from '@supercargo/transfer/s3'
 import type { HadoopConfiguration } from '../../hadoop/configuration.ts'
 import { badSettings, type Option } from './bucket-options.ts'
-
-export type ProviderName =
-  | 'temporary'
-  | 'simple'
-  | 'environment'
-  | 'anonymous'
-  | 'instance'
-  | 'container'
-  | 'web-identity'
-  | 'profile'
-  | 'assumed-role'
-  | 'standard-chain'
-
-export interface CredentialSettings {
-  /** In the order in which they are tried. */
-  readonly providers: readonly ProviderName[]
-  readonly accessKeyId: string | undefined
-  readonly secretAccessKey: string | undefined
-  readonly sessionToken: string | undefined
-  readonly role: RoleSettings | undefined
-  readonly profile: { readonly file: string | undefined; readonly name: string | undefined }
-}
-
-export interface RoleSettings {
-  readonly arn: string
-  readonly sessionName: string
-  readonly durationSeconds: number
-  readonly externalId: string | undefined
-  readonly policy: string | undefined
-  readonly endpoint: string | undefined
-  readonly region: string | undefined
-  /** Whose credentials ask for the role. */
-  readonly providers: readonly ProviderName[]
-}
 
 const s3a = 'org.apache.hadoop.fs.s3a'
 const old = 'com.amazonaws.auth'

@@ -2,11 +2,11 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { SupercargoError } from '@supercargo/protocol'
+import { CredentialChain } from '@supercargo/transfer/s3'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { readHadoopConfiguration } from '../../hadoop/configuration.ts'
 import { type ScriptedServer, scriptedServer } from '../../testing/scripted-server.ts'
 import { workbench } from '../../testing/workbench.ts'
-import { CredentialChain } from './credentials.ts'
 import { s3Settings } from './s3-settings.ts'
 
 const provider = 'fs.s3a.aws.credentials.provider'

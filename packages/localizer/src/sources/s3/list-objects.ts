@@ -1,8 +1,8 @@
 /** The objects behind a folder or a pattern: pages of ListObjectsV2, in the store's order. */
 import { SupercargoError } from '@supercargo/protocol'
+import { type Bucket, encoded } from '@supercargo/transfer/s3'
 import type { ListedFile } from '../source.ts'
-import type { Bucket } from './bucket.ts'
-import { encoded, type S3Uri, s3Uri } from './s3-uri.ts'
+import { type S3Uri, s3Uri } from './s3-uri.ts'
 
 export interface ListOptions {
   readonly shown: string

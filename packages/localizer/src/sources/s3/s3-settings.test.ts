@@ -1,10 +1,10 @@
 /** Hadoop's properties as settings of a bucket, and where its objects are by them. */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { objectUrl, type S3Settings } from '@supercargo/transfer/s3'
 import { describe, expect, it } from 'vitest'
 import { readHadoopConfiguration } from '../../hadoop/configuration.ts'
-import { objectUrl } from './bucket-address.ts'
-import { type S3Settings, s3Settings } from './s3-settings.ts'
+import { s3Settings } from './s3-settings.ts'
 
 async function settings(
   properties: Record<string, string>,

@@ -1,35 +1,10 @@
 /** What Hadoop's properties say about a bucket: `fs.s3a.bucket.NAME.*` before `fs.s3a.*`, in the words of S3. No I/O. */
 import { createHash } from 'node:crypto'
 import { type Environment, printable } from '@supercargo/protocol'
+import type { S3Settings } from '@supercargo/transfer/s3'
 import type { HadoopConfiguration } from '../../hadoop/configuration.ts'
 import { badSettings, flag, type Option, optionsOf } from './bucket-options.ts'
-import { type CredentialSettings, credentialSettings } from './credential-settings.ts'
-
-export interface S3Settings {
-  readonly bucket: string
-  /** Undefined: AWS, by region. */
-  readonly endpoint: URL | undefined
-  /** To begin with; the store may name another. */
-  readonly region: string
-  /** Whether a region that the store names is believed. */
-  readonly crossRegion: boolean
-  /** Undefined: whatever suits the endpoint. */
-  readonly pathStyle: boolean | undefined
-  readonly secure: boolean
-  readonly fips: boolean
-  /** The ARN of an access point that stands for the bucket. */
-  readonly accessPoint: string | undefined
-  readonly credentials: CredentialSettings
-  /** Fields of every request: who pays. */
-  readonly headers: Readonly<Record<string, string>>
-  /** Fields of every request for an object: the key that it is encrypted with. */
-  readonly objectHeaders: Readonly<Record<string, string>>
-  /** Values that may appear nowhere. */
-  readonly secrets: readonly string[]
-  readonly proxy: URL | undefined
-  /** Whether the store is asked for checksums. */
-  readonly checksums: boolean
-}
+import { credentialSettings } from './credential-settings.ts'
 
 /** Throws kind `invalid` with the property that is wrong. Values are never in a message. */
 export function s3Settings(bucket: string, hadoop: HadoopConfiguration, environment: Environment): S3Settings {

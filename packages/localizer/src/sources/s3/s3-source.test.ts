@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { crc32 } from 'node:zlib'
+import { encodedKey } from '@supercargo/transfer/s3'
 import { describe, expect, it } from 'vitest'
 import { readHadoopConfiguration } from '../../hadoop/configuration.ts'
 import { type ScriptedServer, scriptedServer, serve } from '../../testing/scripted-server.ts'
@@ -10,7 +11,7 @@ import { bytesOf, sha256, workbench } from '../../testing/workbench.ts'
 import { Redactor } from '../secret-text.ts'
 import type { Source } from '../source.ts'
 import { createS3Source } from './s3-source.ts'
-import { encodedKey, s3Uri } from './s3-uri.ts'
+import { s3Uri } from './s3-uri.ts'
 
 const secret = 'canary-canary-canary'
 

@@ -1,19 +1,25 @@
 /** `s3`, `s3a` and `s3n`: signed GETs of ranges, as Hadoop's properties describe the bucket. */
 import type { Environment } from '@supercargo/protocol'
 import { HttpClient, type HttpResponse, type ProxyFor, trustContext } from '@supercargo/transfer'
+import {
+  Bucket,
+  CredentialChain,
+  encoded,
+  encodedKey,
+  type ObjectRequest,
+  objectUrl,
+  type S3Settings,
+} from '@supercargo/transfer/s3'
 import type { Checksum } from '../../checksum.ts'
 import type { HadoopConfiguration } from '../../hadoop/configuration.ts'
 import { openedAnswer } from '../answer.ts'
 import type { OriginSettings } from '../credentials.ts'
 import type { Redactor } from '../secret-text.ts'
 import type { Facts, Opened, OpenOptions, Source, SourceItem } from '../source.ts'
-import { Bucket, type ObjectRequest } from './bucket.ts'
-import { objectUrl } from './bucket-address.ts'
-import { CredentialChain } from './credentials.ts'
 import { listObjects } from './list-objects.ts'
 import { statedChecksum } from './object-checksum.ts'
-import { type S3Settings, s3Settings } from './s3-settings.ts'
-import { encoded, encodedKey, parseS3Uri, type S3Uri } from './s3-uri.ts'
+import { s3Settings } from './s3-settings.ts'
+import { parseS3Uri, type S3Uri } from './s3-uri.ts'
 
 export interface S3SourceOptions {
   readonly hadoop: HadoopConfiguration

@@ -1,7 +1,9 @@
 /** URIs of S3: what is a key, a folder, a pattern; what is refused; and that every key survives being written as a URI. */
+
+import { encodedKey } from '@supercargo/transfer/s3'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { encodedKey, parseS3Uri, s3Uri } from './s3-uri.ts'
+import { parseS3Uri, s3Uri } from './s3-uri.ts'
 
 describe('a URI', () => {
   it.each([

@@ -1,5 +1,6 @@
-/** `s3:`, `s3a:` and `s3n:` URIs: a bucket with one key, a folder of keys, or a pattern; and how keys are written in URLs. */
+/** `s3:`, `s3a:` and `s3n:` URIs: a bucket with one key, a folder of keys, or a pattern. */
 import { printable, SupercargoError } from '@supercargo/protocol'
+import { encodedKey } from '@supercargo/transfer/s3'
 import { isPattern, patternsOf, segmentMatcher } from '../glob.ts'
 
 export interface S3Uri {
@@ -43,18 +44,6 @@ export function parseS3Uri(uri: string): S3Uri {
 /** The URI that reads exactly this key. */
 export function s3Uri(bucket: string, key: string): string {
   return `s3a://${bucket}/${encodedKey(key)}`
-}
-
-/** Everything but the unreserved characters of RFC 3986 and the slash is encoded, as signatures want it. */
-export function encodedKey(key: string): string {
-  return key.split('/').map(encoded).join('/')
-}
-
-export function encoded(text: string): string {
-  return encodeURIComponent(text.toWellFormed()).replace(
-    /[!'()*]/g,
-    (each) => `%${each.charCodeAt(0).toString(16).toUpperCase()}`,
-  )
 }
 
 function keyPattern(text: string): KeyPattern {

@@ -1,7 +1,7 @@
 /** What an S3 store answers when it does not give bytes, as our kinds: by its code where it has one, else by the status. */
 import type { IncomingHttpHeaders } from 'node:http'
 import { type ErrorKind, printable, SupercargoError } from '@supercargo/protocol'
-import { fromStatus } from '@supercargo/transfer'
+import { fromStatus } from '../http-error.ts'
 
 /** An answer that is an error, as far as it says what it is. */
 export interface S3Failure {

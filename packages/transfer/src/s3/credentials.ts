@@ -1,7 +1,7 @@
 /** Credentials for a bucket: the providers are tried in order, the result is kept until it ends, and may be asked for anew. */
 import { type Environment, SupercargoError } from '@supercargo/protocol'
-import { abortReason } from '@supercargo/transfer'
-import type { CredentialSettings, ProviderName } from './credential-settings.ts'
+import { abortReason } from '../clock.ts'
+import type { CredentialSettings, ProviderName } from './settings.ts'
 
 export interface Credentials {
   /** Where they come from, for messages. */

@@ -1,8 +1,8 @@
 /** Where the objects of a bucket are: in the path or in the host name, at AWS by region or at an endpoint of one's own. */
 import { isIP } from 'node:net'
 import { SupercargoError } from '@supercargo/protocol'
-import type { S3Settings } from './s3-settings.ts'
-import { encodedKey } from './s3-uri.ts'
+import { encodedKey } from './encoding.ts'
+import type { S3Settings } from './settings.ts'
 
 /** The partitions whose names are not below `amazonaws.com`. */
 const suffixes: readonly (readonly [string, string])[] = [

@@ -1,9 +1,9 @@
 /** A bucket as it is asked: signed, in its region, with a clock and credentials that are put right once when they are wrong. */
-import type { HttpClient, HttpResponse } from '@supercargo/transfer'
+import type { HttpClient, HttpResponse } from '../http-client.ts'
 import { objectUrl } from './bucket-address.ts'
 import type { CredentialChain, Credentials } from './credentials.ts'
 import { failureOf, type S3Failure, s3Error } from './s3-error.ts'
-import type { S3Settings } from './s3-settings.ts'
+import type { S3Settings } from './settings.ts'
 import { signed } from './signing.ts'
 
 export interface ObjectRequest {
