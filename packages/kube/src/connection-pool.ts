@@ -1,6 +1,6 @@
 /** The pool of connections to the API server: kept alive, straight or through a proxy. */
-import { Agent as PlainAgent } from 'node:http'
-import { type AgentOptions, Agent as TlsAgent } from 'node:https'
+import type { Agent } from 'node:http'
+import type { AgentOptions } from 'node:https'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { hostOf } from '@supercargo/protocol'
@@ -12,7 +12,7 @@ const keepAliveProbeMs = 30_000
 const socksTimeoutMs = 30_000
 
 /** Connections are shared by requests with the same TLS material: what was renewed in a file makes new ones. */
-export async function createAgent(connection: KubeConnection, socketsMax: number): Promise<PlainAgent> {
+export async function createAgent(connection: KubeConnection, socketsMax: number): Promise<Agent> {
   const { server, proxy } = connection
   const pool: AgentOptions = {
     keepAlive: true,
@@ -26,12 +26,19 @@ export async function createAgent(connection: KubeConnection, socketsMax: number
   // Node tunnels by itself; the choice of the proxy, with NO_PROXY, was made before and is final here.
   const proxyEnv = proxy === undefined ? {} : { proxyEnv: { HTTPS_PROXY: proxy.href, HTTP_PROXY: proxy.href } }
   const options = { ...pool, ...proxyEnv }
-  return server.protocol === 'https:' ? new TlsAgent(options) : new PlainAgent(options)
+  return newAgent(server, options)
+}
+
+/** Not imported: an import of these modules evaluates their exports, and one of `node:http`'s is a second HTTP client. */
+function newAgent(server: URL, options: AgentOptions): Agent {
+  return server.protocol === 'https:'
+    ? new (process.getBuiltinModule('node:https').Agent)(options)
+    : new (process.getBuiltinModule('node:http').Agent)(options)
 }
 
 type Connected = (error: Error | null, stream: Duplex) => void
 
-async function createSocksAgent(server: URL, url: URL, pool: AgentOptions): Promise<PlainAgent> {
+async function createSocksAgent(server: URL, url: URL, pool: AgentOptions): Promise<Agent> {
   const { SocksClient } = await import('socks')
   const proxy: SocksProxy = {
     host: hostOf(url),
@@ -46,7 +53,7 @@ async function createSocksAgent(server: URL, url: URL, pool: AgentOptions): Prom
   const tunnel = async (): Promise<Socket> =>
     (await SocksClient.createConnection({ proxy, destination, command: 'connect', timeout: socksTimeoutMs })).socket
 
-  const agent = server.protocol === 'https:' ? new TlsAgent(pool) : new PlainAgent(pool)
+  const agent = newAgent(server, pool)
   const secure = agent.createConnection.bind(agent)
   agent.createConnection = (options, callback): undefined => {
     const connected = callback as Connected

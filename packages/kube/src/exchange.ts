@@ -1,6 +1,5 @@
 /** One request to the API server and the head of its answer, on a pooled connection. */
-import { type Agent, request as httpRequest, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http'
-import { request as httpsRequest } from 'node:https'
+import type { Agent, IncomingMessage, OutgoingHttpHeaders } from 'node:http'
 import { abortReason, fromConnectionError } from './api-error.ts'
 import type { Credentials } from './credentials.ts'
 
@@ -31,7 +30,9 @@ export function exchange(settings: Exchange): Promise<IncomingMessage> {
   const { url, signal, what } = settings
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(abortReason(signal))
-    const outgoing = (url.protocol === 'https:' ? httpsRequest : httpRequest)(url, {
+    // Not imported, as in the pool: 50 ms of CPU time.
+    const { request } = process.getBuiltinModule(url.protocol === 'https:' ? 'node:https' : 'node:http')
+    const outgoing = request(url, {
       method: settings.method,
       agent: settings.agent,
       headers: settings.headers,

@@ -138,6 +138,40 @@ echo '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","s
     await other.close()
   })
 
+  it.each([
+    ['a name and a password', '{ username: jo, password: "s:3" }', `Basic ${Buffer.from('jo:s:3').toString('base64')}`],
+    ['a token beside texts that are empty', '{ token: t0k, username: "", client-certificate: "" }', 'Bearer t0k'],
+    ['a token that ends with a line', '{ token: "t0k\\n" }', 'Bearer t0k'],
+    ['nothing', '', undefined],
+  ])('takes what a user has: %s', async (_, user, expected) => {
+    const client = await use(await write('user', config(user)))
+    expect(await ask(client)).toBe(expected)
+    await client.close()
+  })
+
+  it('takes the text rather than the file where both are given, as kubectl does', async () => {
+    const data = (await readFile(files.caFile)).toString('base64')
+    const cluster = `, certificate-authority-data: ${data}`
+    const text = config('{ token: t0k }', { cluster }).replace('ca.crt', 'nowhere.crt')
+    const client = await use(await write('data', text))
+    expect(await ask(client)).toBe('Bearer t0k')
+    await client.close()
+  })
+
+  it('says whom it acts for, and which certificate cannot be read', async () => {
+    const acting = (await kubeConfigConnection({
+      kubeconfig: await write('acting', config('{ token: t0k, as: jo }')),
+      environment: {},
+    }))!
+    expect((await acting.credentials()).headers).toEqual({ authorization: 'Bearer t0k', 'impersonate-user': 'jo' })
+    const client = await use(await write('unreadable', config('{ client-certificate: no.crt, client-key: no.key }')))
+    await expect(ask(client)).rejects.toMatchObject({
+      code: 'kube-credential-unreadable',
+      message: expect.stringContaining('the certificate of user main'),
+    })
+    await client.close()
+  })
+
   it('keeps the authority for a context without a user', async () => {
     const text = config('{}').replace(/, user: main/, '')
     const client = await use(await write('anonymous', text))
@@ -148,6 +182,7 @@ echo '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","s
   it.each([
     ['a file that is not there', 'nowhere', undefined, 'bad-kubeconfig'],
     ['a file that is not YAML', 'bad: [s3cr3t', undefined, 'bad-kubeconfig'],
+    ['a file of another shape', 'users: [{ name: main, user: { token: [s3cr3t] } }]', undefined, 'bad-kubeconfig'],
     ['a context that is not there', undefined, 'elsewhere', 'kube-context-not-found'],
     ['no current context', 'kind: Config\napiVersion: v1\n', undefined, 'kube-context-not-found'],
   ])('is refused with a reason: %s', async (_, text, context, code) => {

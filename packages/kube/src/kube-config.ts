@@ -1,8 +1,6 @@
-/** Kubeconfig files: contexts, certificates, tokens, credential plugins. The border file of @kubernetes/client-node. */
+/** The connection that a kubeconfig describes: which files, which cluster, and what proves to it who we are. */
 import { readFile } from 'node:fs/promises'
-import type { RequestOptions } from 'node:https'
-import { delimiter, dirname, isAbsolute, join } from 'node:path'
-import type { KubeConfig, User } from '@kubernetes/client-node'
+import { delimiter, join } from 'node:path'
 import {
   type Environment,
   hostOf,
@@ -12,7 +10,9 @@ import {
   SupercargoError,
 } from '@supercargo/protocol'
 import { ChangingFile } from './changing-file.ts'
+import { pluginCredentials } from './credential-plugin.ts'
 import type { Credentials, KubeConnection } from './credentials.ts'
+import { type ContextEntry, type KubeConfigFile, readContext } from './kube-config-file.ts'
 
 export interface KubeConfigOptions {
   /** `--kubeconfig`: then this file alone, and it must exist. */
@@ -22,15 +22,13 @@ export interface KubeConfigOptions {
   readonly environment: Environment
 }
 
-/** A credential plugin may ask its user something, in a browser for instance. */
-const credentialDeadlineMs = 120_000
-
 /** The connection of a kubeconfig, or undefined when there is no file. Kind `invalid` when there is one that cannot be used. */
 export async function kubeConfigConnection(options: KubeConfigOptions): Promise<KubeConnection | undefined> {
   const files = await readFiles(options)
   if (files.length === 0) return undefined
-  let loaded = await load(files, options)
-  const { cluster, namespace } = loaded
+  let entry = readContext(files, options.context)
+  let ask = credentialsOf(entry)
+  const { cluster, namespace } = entry
   const server = new URL(cluster.server)
   const proxy =
     cluster.proxyUrl === undefined
@@ -40,30 +38,18 @@ export async function kubeConfigConnection(options: KubeConfigOptions): Promise<
     server,
     namespace,
     proxy,
-    credentials: () => loaded.credentials(),
-    // The library keeps a plugin's credential until it expires, whatever the API server says: only a fresh load forgets it.
+    credentials: () => ask(),
+    // A plugin's credential is kept until it expires, whatever the API server says: only a fresh load forgets it.
     renew: async () => {
-      if (loaded.isStatic) return false
-      loaded = await load(await readFiles(options), options)
+      if (isStatic(entry)) return false
+      entry = readContext(await readFiles(options), options.context)
+      ask = credentialsOf(entry)
       return true
     },
   }
 }
 
-interface Loaded {
-  readonly cluster: NonNullable<ReturnType<KubeConfig['getCurrentCluster']>>
-  readonly namespace: string | undefined
-  /** Nothing in it can change by asking again. */
-  readonly isStatic: boolean
-  credentials(): Promise<Credentials>
-}
-
-interface ConfigFile {
-  readonly path: string
-  readonly text: string
-}
-
-async function readFiles(options: KubeConfigOptions): Promise<readonly ConfigFile[]> {
+async function readFiles(options: KubeConfigOptions): Promise<readonly KubeConfigFile[]> {
   const { kubeconfig, environment } = options
   const named = kubeconfig ?? environment.KUBECONFIG ?? ''
   const home = environment.HOME ?? environment.USERPROFILE
@@ -75,7 +61,7 @@ async function readFiles(options: KubeConfigOptions): Promise<readonly ConfigFil
         : home === undefined
           ? []
           : [join(home, '.kube', 'config')]
-  const files: ConfigFile[] = []
+  const files: KubeConfigFile[] = []
   for (const path of paths) {
     try {
       files.push({ path, text: await readFile(path, 'utf8') })
@@ -88,111 +74,83 @@ async function readFiles(options: KubeConfigOptions): Promise<readonly ConfigFil
   return files
 }
 
-async function load(files: readonly ConfigFile[], options: KubeConfigOptions): Promise<Loaded> {
-  const library = await import('@kubernetes/client-node')
-  const config = new library.KubeConfig()
-  const tokenFiles = new Map<string, string>()
-  for (const file of files) {
-    const part = new library.KubeConfig()
-    try {
-      part.loadFromString(file.text)
-      part.makePathsAbsolute(dirname(file.path))
-      for (const [user, path] of tokenFilesOf(library.loadYaml(file.text), dirname(file.path))) {
-        if (config.getUser(user) === null) tokenFiles.set(user, path)
-      }
-    } catch (error) {
-      // The library's message may quote the file, which holds credentials.
-      const says = `the kubeconfig ${file.path} is not valid`
-      throw new SupercargoError('invalid', 'bad-kubeconfig', says, { context: { error: (error as Error).name } })
+/** Nothing in it can change by asking again. */
+function isStatic({ user }: ContextEntry): boolean {
+  return (
+    user === undefined ||
+    (user.exec === undefined &&
+      user.authProvider === undefined &&
+      user.tokenFile === undefined &&
+      (user.certFile === undefined || user.certData !== undefined))
+  )
+}
+
+/** Files are read again when they have changed; of a text and a file that say the same thing the text counts, as for kubectl. */
+function credentialsOf({ cluster, user }: ContextEntry): () => Promise<Credentials> {
+  const server = new URL(cluster.server)
+  if (server.protocol !== 'https:') return async () => plain(server, user)
+  const of = (name: string): string => `${name} of user ${user?.name}`
+  const read = {
+    ca: reader(cluster.caData, cluster.caFile, `the certificate authority of cluster ${cluster.name}`),
+    cert: reader(user?.certData, user?.certFile, of('the certificate')),
+    key: reader(user?.keyData, user?.keyFile, of('the key')),
+  }
+  const tokenFile = user?.tokenFile === undefined ? undefined : new ChangingFile(user.tokenFile, of('the token'))
+  const plugin =
+    user !== undefined && (user.exec !== undefined || user.authProvider !== undefined)
+      ? once(() => pluginCredentials(cluster, user))
+      : undefined
+  return async () => {
+    const [ca, cert, key, token] = await Promise.all([read.ca(), read.cert(), read.key(), tokenFile?.read()])
+    const given = await (await plugin?.())?.()
+    const bearer = token ?? user?.token
+    const basic = user?.username === undefined ? undefined : `${user.username}:${user.password ?? ''}`
+    return {
+      headers: {
+        ...given?.headers,
+        ...(basic === undefined ? {} : { authorization: `Basic ${Buffer.from(basic).toString('base64')}` }),
+        ...(bearer === undefined ? {} : { authorization: `Bearer ${bearer.trim()}` }),
+        ...(user?.impersonate === undefined ? {} : { 'impersonate-user': user.impersonate }),
+      },
+      tls: {
+        ca,
+        cert,
+        key,
+        servername: cluster.tlsServerName,
+        ...(cluster.skipTlsVerify ? { rejectUnauthorized: false } : {}),
+        ...given?.tls,
+      },
     }
-    mergeFirstWins(config, part)
   }
-  return select(config, tokenFiles, options)
 }
 
-/** As kubectl merges: of two entries with one name the first counts, where the library throws. */
-function mergeFirstWins(config: KubeConfig, part: KubeConfig): void {
-  config.currentContext ??= part.currentContext
-  for (const each of part.clusters) if (!config.clusters.some(({ name }) => name === each.name)) config.addCluster(each)
-  for (const each of part.users) if (!config.users.some(({ name }) => name === each.name)) config.addUser(each)
-  for (const each of part.contexts) if (!config.contexts.some(({ name }) => name === each.name)) config.addContext(each)
-}
-
-/** `users[].user.tokenFile`, which the library does not know. */
-function tokenFilesOf(document: unknown, directory: string): readonly (readonly [string, string])[] {
-  const users = (document as { users?: { name?: string; user?: { tokenFile?: string } }[] } | undefined)?.users
-  return (Array.isArray(users) ? users : []).flatMap((entry) => {
-    const path = entry.user?.tokenFile
-    if (typeof path !== 'string' || typeof entry.name !== 'string') return []
-    return [[entry.name, isAbsolute(path) ? path : join(directory, path)] as const]
-  })
-}
-
-function select(config: KubeConfig, tokenFiles: ReadonlyMap<string, string>, options: KubeConfigOptions): Loaded {
-  const wanted = options.context ?? config.getCurrentContext()
-  const context = config.contexts.find(({ name }) => name === wanted)
-  if (context === undefined) {
-    const says = wanted ? `the kubeconfig has no context "${wanted}"` : 'the kubeconfig has no current context'
-    const hint = `name one with --context: ${config.contexts.map(({ name }) => name).join(', ') || 'it has none'}`
-    throw new SupercargoError('invalid', 'kube-context-not-found', says, { hint })
+function reader(
+  data: string | undefined,
+  file: string | undefined,
+  what: string,
+): () => Promise<Buffer | string | undefined> {
+  if (data !== undefined) {
+    const bytes = Buffer.from(data, 'base64')
+    return async () => bytes
   }
-  // The library leaves the authority out when a context has no user: an empty user makes it look.
-  const anonymous: User = { name: 'supercargo-anonymous' }
-  const user = config.getUser(context.user) ?? anonymous
-  const cluster = config.getCluster(context.cluster)
-  if (cluster === null || !URL.canParse(cluster.server)) {
-    const says = `context "${wanted}" of the kubeconfig names cluster "${context.cluster}", which is missing or has no address`
-    throw new SupercargoError('invalid', 'bad-kubeconfig', says)
-  }
-  config.loadFromClusterAndUser(cluster, user)
-  const tokenPath = tokenFiles.get(user.name)
-  const tokenFile = tokenPath === undefined ? undefined : new ChangingFile(tokenPath, `the token of user ${user.name}`)
-  const isStatic = user.exec == null && user.authProvider == null && tokenFile === undefined && user.certFile == null
-  const credentials = (): Promise<Credentials> => ask(config, tokenFile)
-  return { cluster, namespace: context.namespace, isStatic, credentials }
+  if (file === undefined) return async () => undefined
+  const changing = new ChangingFile(file, what)
+  return () => changing.read()
 }
 
-async function ask(config: KubeConfig, tokenFile: ChangingFile | undefined): Promise<Credentials> {
-  const server = new URL(config.getCurrentCluster()!.server)
-  const options: RequestOptions & { auth?: string } = {}
-  if (server.protocol === 'https:') await bounded(config.applyToHTTPSOptions(options))
-  const headers: Record<string, string> = {}
-  for (const [name, value] of Object.entries(options.headers ?? {})) headers[name.toLowerCase()] = String(value).trim()
-  if (options.auth) headers.authorization = `Basic ${Buffer.from(options.auth).toString('base64')}`
-  if (tokenFile !== undefined) headers.authorization = `Bearer ${await tokenFile.read()}`
-  if (server.protocol !== 'https:') checkPlain(server, config.getCurrentUser()!, headers)
-  const { ca, cert, key, servername, rejectUnauthorized } = options as Credentials['tls']
-  return { headers, tls: { ca, cert, key, servername, rejectUnauthorized } }
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined
+  return () => {
+    made ??= make()
+    return made
+  }
 }
 
 /** Plain HTTP is for `kubectl proxy` on this machine: it carries no credential anywhere. */
-function checkPlain(server: URL, user: User, headers: Readonly<Record<string, string>>): void {
-  const bare = !user.token && user.exec == null && user.authProvider == null && headers.authorization === undefined
-  if (server.protocol === 'http:' && (bare || isLoopback(hostOf(server)))) return
+function plain(server: URL, user: ContextEntry['user']): Credentials {
+  const { name: _, ...proofs } = user ?? { name: '' }
+  const bare = Object.values(proofs).every((value) => value === undefined)
+  if (server.protocol === 'http:' && (bare || isLoopback(hostOf(server)))) return { headers: {}, tls: {} }
   const says = `the API server ${server.origin} is not https, so no credential is sent to it`
   throw new SupercargoError('invalid', 'kube-not-https', says, { hint: 'use an https address in the kubeconfig' })
-}
-
-/** The library starts a credential plugin without a time limit, and puts what the plugin printed into its message. */
-async function bounded(work: Promise<unknown>): Promise<void> {
-  const failed = (says: string, cause?: unknown): SupercargoError =>
-    new SupercargoError('denied', 'kube-credential-failed', says, {
-      cause,
-      status: 401,
-      hint: 'run kubectl with the same kubeconfig: does it ask you to log in?',
-    })
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    const says = `the credential plugin of the kubeconfig did not end within ${credentialDeadlineMs} ms`
-    timer = setTimeout(() => reject(failed(says)), credentialDeadlineMs)
-  })
-  try {
-    await Promise.race([work, late])
-  } catch (error) {
-    if (SupercargoError.is(error)) throw error
-    const code = (error as NodeJS.ErrnoException).code
-    throw failed(`the credentials of the kubeconfig cannot be had${code === undefined ? '' : ` (${code})`}`)
-  } finally {
-    clearTimeout(timer)
-  }
 }
