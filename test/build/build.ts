@@ -39,7 +39,7 @@ await rm(out, { recursive: true, force: true })
 await mkdir(out, { recursive: true })
 const result = await build({
   absWorkingDir: repository,
-  entryPoints: { supercargo: 'packages/cli/src/main.ts', worker: 'packages/server/src/collector/worker.ts' },
+  entryPoints: { supercargo: 'packages/cli/src/start.ts', worker: 'packages/server/src/collector/worker.ts' },
   outdir: out,
   outExtension: { '.js': '.mjs' },
   bundle: true,

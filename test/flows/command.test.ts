@@ -76,6 +76,18 @@ describe('a pipe that is closed by its reader', () => {
 })
 
 describe('the command', () => {
+  it('keeps what it has compiled for the next run, and runs where it can keep nothing', async () => {
+    const caches = join(work, 'caches')
+    const run = async (directory: string): Promise<number | null> => {
+      const env = { ...process.env, XDG_CACHE_HOME: directory }
+      return await ended(spawn(process.execPath, [command, '--version'], { env, stdio: 'ignore' }))
+    }
+    expect(await run(caches)).toBe(0)
+    expect(readdirSync(join(caches, 'supercargo', 'compiled'))).toHaveLength(1)
+    writeFileSync(join(work, 'no-folder'), '')
+    expect(await run(join(work, 'no-folder'))).toBe(0)
+  })
+
   it('stages a hundred files, fetches them, and localizes them, with no secret on any argument or stream', async () => {
     const from = join(work, 'from')
     mkdirSync(from)

@@ -1,3 +1,3 @@
 #!/usr/bin/env node
 /** The command as npm installs it. */
-import '../src/main.ts'
+import '../src/start.ts'
