@@ -1,4 +1,4 @@
-/** Digests of local files, on a thread of their own while the walk goes on. */
+/** Digests of local files: a few small ones at once, more on a thread of their own while the walk goes on. */
 import { stat } from 'node:fs/promises'
 import { type Digest, pathConflict, SupercargoError } from '@supercargo/protocol'
 import { forEachLimited, fromFileSystemError, Hasher } from '@supercargo/transfer'
@@ -11,6 +11,8 @@ export interface HashedFile extends FoundFile {
 
 /** Files on their way to the hashing thread, so that it never waits for the walk. */
 const ahead = 8
+/** What a thread of its own is not worth. */
+const hereBytesMax = 16 << 20
 
 /** Every file with its digest, in the walk's order. Two files for one name are refused, before anything is sent. */
 export async function hashFiles(
@@ -18,7 +20,7 @@ export async function hashFiles(
   meter: ProgressMeter,
   signal?: AbortSignal,
 ): Promise<HashedFile[]> {
-  await using hasher = new Hasher()
+  await using hasher = new Hasher({ hereBytesMax })
   const hashed: HashedFile[] = []
   let count = 0
   await forEachLimited(

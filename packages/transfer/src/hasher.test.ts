@@ -34,6 +34,26 @@ describe('the hasher', () => {
     }
   })
 
+  it('starts no thread for what the caller may hash, and says of it what the thread would say', async () => {
+    let started = 0
+    const count = () => started++
+    subscribe('worker_threads', count)
+    await using hasher = new Hasher({ hereBytesMax: 2500 })
+    const bytes = randomBytes(1000)
+    const path = await fileOf(bytes)
+    let told = 0
+    expect(await hasher.hashFile(path, 1000, undefined, (n) => (told += n))).toBe(digest(bytes))
+    expect(told).toBe(1000)
+    await expect(hasher.hashFile(join(directory, 'absent'), 1)).rejects.toMatchObject({ kind: 'notFound' })
+    await expect(hasher.hashFile(path, 1001)).rejects.toMatchObject({ kind: 'corrupt', code: 'file-shrank' })
+    await expect(hasher.hashFile(path, 1, AbortSignal.abort())).rejects.toMatchObject({ kind: 'interrupted' })
+    expect(started).toBe(0)
+    // Those 2001 bytes and these are too many.
+    expect(await hasher.hashFile(path, 1000)).toBe(digest(bytes))
+    expect(started).toBe(1)
+    unsubscribe('worker_threads', count)
+  })
+
   it('takes many files at a time', async () => {
     await using hasher = new Hasher()
     const files = await Promise.all(

@@ -2,6 +2,8 @@
  * SHA-256 of files on a worker thread, so that hashing and moving bytes use two cores. The worker reads what was written
  * from the page cache: nothing is copied between threads, and a resumed file is hashed from its first byte.
  */
+import { createHash } from 'node:crypto'
+import { closeSync, openSync, readSync } from 'node:fs'
 import type { Worker } from 'node:worker_threads'
 import { type Digest, digestOf, type SupercargoError } from '@supercargo/protocol'
 import { abortReason } from './clock.ts'
@@ -28,14 +30,29 @@ interface Reply {
 const adviceBytes = 4 << 20
 /** One uninterrupted stretch of hashing a whole file, so that several files share the thread. */
 const stretchBytes = 32 << 20
+/** A file that is hashed at once where one may: some milliseconds at most. */
+const atOnceBytes = 1 << 20
+
+export interface HasherOptions {
+  /**
+   * So many bytes of whole files, none of them large, are hashed in the caller's thread before another one is started: that
+   * costs as much as hashing 50 MiB. For whoever has nothing else to do meanwhile; 0 without it.
+   */
+  readonly hereBytesMax?: number
+}
 
 export class Hasher {
   #worker: Worker | undefined
+  #hereBytes: number
   #nextId = 1
   readonly #waiting = new Map<
     number,
     { path: string; resolve: (hex: string | undefined) => void; reject: (error: SupercargoError) => void }
   >()
+
+  constructor({ hereBytesMax = 0 }: HasherOptions = {}) {
+    this.#hereBytes = hereBytesMax
+  }
 
   /** Hashes a whole file. `onBytes` hears of progress in steps. */
   async hashFile(
@@ -44,6 +61,13 @@ export class Hasher {
     signal?: AbortSignal,
     onBytes?: (bytes: number) => void,
   ): Promise<Digest> {
+    if (this.#worker === undefined && sizeBytes <= Math.min(atOnceBytes, this.#hereBytes)) {
+      if (signal?.aborted) throw abortReason(signal)
+      this.#hereBytes -= sizeBytes
+      const digest = hashHere(path, sizeBytes)
+      onBytes?.(sizeBytes)
+      return digest
+    }
     const id = this.#nextId++
     try {
       for (let position = 0; position < sizeBytes; position += stretchBytes) {
@@ -141,6 +165,25 @@ export class Hasher {
     this.#waiting.clear()
     for (const { path, reject } of waiting) reject(fromFileSystemError(error, `cannot hash ${path}`))
   }
+}
+
+function hashHere(path: string, sizeBytes: number): Digest {
+  const bytes = Buffer.allocUnsafe(sizeBytes)
+  try {
+    const fd = openSync(path, 'r')
+    try {
+      for (let position = 0; position < sizeBytes; ) {
+        const read = readSync(fd, bytes, position, sizeBytes - position, position)
+        if (read === 0) throw Object.assign(new Error('the file is shorter than expected'), { code: 'ESHORT' })
+        position += read
+      }
+    } finally {
+      closeSync(fd)
+    }
+  } catch (error) {
+    throw fromFileSystemError(error, `cannot read ${path}`)
+  }
+  return digestOf(createHash('sha256').update(bytes).digest('hex'))
 }
 
 /** Runs in the worker. Self-contained: it is sent as text, so that source and bundle need no second file. */
