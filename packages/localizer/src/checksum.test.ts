@@ -6,6 +6,7 @@ import { crc32 } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { type Checksum, type ChecksumAlgorithm, RunningChecksum } from './checksum.ts'
 import { Crc64Nvme, crc32c } from './crc.ts'
+import { BlockSum, sumOfBlocks } from './hadoop/file-checksum.ts'
 import { bytesOf, sha256, workbench } from './testing/workbench.ts'
 
 const bytes = bytesOf(10_000)
@@ -46,7 +47,7 @@ describe.each(algorithms)('the %s of a file', (algorithm) => {
       await writeFile(path, file)
       const sum = new RunningChecksum(stated)
       feed(sum)
-      sum.verify(path, file.length, sha256(file), 's3a://b/k')
+      await sum.verify(path, file.length, sha256(file), 's3a://b/k')
     }
     const inOrder = (sum: RunningChecksum, file = bytes): void => {
       for (let at = 0; at < file.length; at += 777) sum.update(file.subarray(at, at + 777), at)
@@ -66,3 +67,61 @@ describe.each(algorithms)('the %s of a file', (algorithm) => {
     }
   })
 })
+
+describe('a file in pieces', () => {
+  const large = bytesOf(34 << 20, 3)
+  const nowhere = '/no/such/file'
+  const stated: [string, Checksum][] = [
+    ['crc32', { algorithm: 'crc32', value: plain('crc32', large).toString('base64') }],
+    ['crc32c', { algorithm: 'crc32c', value: plain('crc32c', large).toString('base64') }],
+    ['crc64nvme', { algorithm: 'crc64nvme', value: plain('crc64nvme', large).toString('base64') }],
+    ['blocks of HDFS', hadoopChecksum(large, 10 << 20)],
+  ]
+
+  it.each(stated)('(%s) that come in any order, each from its beginning, is not read again', async (_, checksum) => {
+    const sum = new RunningChecksum(checksum)
+    const step = 1 << 20
+    const from = Array.from({ length: Math.ceil(large.length / sum.pieceBytes) }, (_, index) => index * sum.pieceBytes)
+    // One chunk of each piece in turn, the last piece first.
+    for (let at = 0; at < sum.pieceBytes; at += step)
+      for (const begin of from.toReversed())
+        if (begin + at < large.length) sum.update(large.subarray(begin + at, begin + at + step), begin + at)
+    await sum.verify(nowhere, large.length, sha256(large), 'x')
+  })
+
+  it.each(stated)('(%s) is read where two connections met in the middle of a piece', async (_, checksum) => {
+    await using bench = await workbench()
+    const path = join(bench.directory, 'file')
+    const border = 12_345_678
+    for (const wrong of [undefined, border]) {
+      const file = Buffer.from(large)
+      if (wrong !== undefined) file[wrong]! ^= 1
+      await writeFile(path, file)
+      const sum = new RunningChecksum(checksum)
+      sum.update(file.subarray(border), border)
+      sum.update(file.subarray(0, border), 0)
+      const verified = sum.verify(path, file.length, sha256(file), 'x')
+      if (wrong === undefined) await verified
+      else await expect(verified).rejects.toMatchObject({ code: 'checksum-mismatch' })
+    }
+  })
+
+  it('that is read again stops when the run does', async () => {
+    await using bench = await workbench()
+    const path = join(bench.directory, 'file')
+    await writeFile(path, large)
+    const sum = new RunningChecksum(stated[0]![1])
+    const signal = AbortSignal.abort(new Error('SIGTERM'))
+    await expect(sum.verify(path, large.length, sha256(large), 'x', signal)).rejects.toThrow('SIGTERM')
+  })
+})
+
+function hadoopChecksum(data: Buffer, partBytes: number): Checksum {
+  const blocks: Buffer[] = []
+  for (let at = 0; at < data.length; at += partBytes) {
+    const sum = new BlockSum('crc32c', 512)
+    sum.update(data.subarray(at, at + partBytes))
+    blocks.push(sum.digest())
+  }
+  return { algorithm: 'crc32c', value: sumOfBlocks(blocks).toString('base64'), partBytes, crcBytes: 512 }
+}

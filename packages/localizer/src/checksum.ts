@@ -1,10 +1,9 @@
-/** A checksum that a store states for a whole file: computed beside the digest while the bytes come, compared at the end. */
-import { createHash, type Hash } from 'node:crypto'
+/** A checksum that a store states for a whole file: computed piece by piece while the bytes come, in whatever order, compared at the end. */
 import { closeSync, openSync, readSync } from 'node:fs'
-import { crc32 } from 'node:zlib'
+import { setImmediate } from 'node:timers/promises'
 import { type Digest, digestHex, SupercargoError } from '@supercargo/protocol'
 import { fromFileSystemError } from '@supercargo/transfer'
-import { Crc64Nvme, crc32c } from './crc.ts'
+import { type PieceSum, sumRuleOf } from './sum-rule.ts'
 
 export type ChecksumAlgorithm = 'sha256' | 'sha1' | 'crc32' | 'crc32c' | 'crc64nvme'
 
@@ -14,47 +13,64 @@ export interface Checksum {
   readonly value: string
   /** The checksum is of the checksums of parts of this size; only the last may be shorter. */
   readonly partBytes?: number | undefined
+  /** As HDFS does it: the checksum of a part (a block) is the MD5 of the CRCs of so many bytes each. */
+  readonly crcBytes?: number | undefined
 }
 
-const blockBytes = 1 << 20
+const readBytes = 1 << 20
+/** What is read without letting others have their turn: about 10 ms of work. */
+const turnBytes = 8 << 20
+
+/** One stretch of the file: its sum so far, and at its end the digest alone. */
+interface Piece {
+  sum: PieceSum | undefined
+  digest: Buffer | undefined
+  bytes: number
+}
 
 export class RunningChecksum {
   readonly #stated: Checksum
-  readonly #parts: Buffer[] = []
-  #sum: Sum
-  #inPart = 0
-  #position = 0
+  readonly #rule
+  readonly #pieces: (Piece | undefined)[] = []
 
   constructor(stated: Checksum) {
     this.#stated = stated
-    this.#sum = begin(stated.algorithm)
+    this.#rule = sumRuleOf(stated)
   }
 
-  /** Chunks in their order, from the first byte. One that is not next is passed over: the file is then read in the end. */
+  /** Bytes that come in order from where a piece begins need not be read again. */
+  get pieceBytes(): number {
+    return this.#rule.pieceBytes
+  }
+
+  /** What was written at `position`. In each piece the chunks count in their order; what is not next in its piece is read in the end. */
   update(chunk: Uint8Array, position: number): void {
-    if (position !== this.#position || this.#isDigest) return
-    this.#position += chunk.length
-    const { partBytes } = this.#stated
-    if (partBytes === undefined) return this.#sum.update(chunk)
-    for (let rest = chunk; rest.length > 0; ) {
-      const part = rest.subarray(0, partBytes - this.#inPart)
-      this.#sum.update(part)
-      this.#inPart += part.length
-      if (this.#inPart === partBytes) this.#endPart()
-      rest = rest.subarray(part.length)
+    if (this.#isDigest) return
+    const { pieceBytes } = this.#rule
+    for (let used = 0; used < chunk.length; ) {
+      const index = Math.floor((position + used) / pieceBytes)
+      const inPiece = position + used - index * pieceBytes
+      const count = Math.min(chunk.length - used, pieceBytes - inPiece)
+      const piece = this.#piece(index)
+      if (piece.bytes === inPiece) {
+        piece.sum!.update(count === chunk.length ? chunk : chunk.subarray(used, used + count))
+        piece.bytes += count
+        if (piece.bytes === pieceBytes) end(piece)
+      }
+      used += count
     }
   }
 
-  /** The file is complete and has this digest. Throws kind `corrupt` when it is not what the store says. */
-  verify(path: string, sizeBytes: number, digest: Digest, shown: string): void {
+  /** The file is complete and has this digest. Rejects with kind `corrupt` when it is not what the store says. */
+  async verify(path: string, sizeBytes: number, digest: Digest, shown: string, signal?: AbortSignal): Promise<void> {
     const { algorithm, value, partBytes } = this.#stated
-    if (!this.#isDigest && this.#position < sizeBytes) this.#readFrom(path, sizeBytes)
-    const computed = this.#isDigest ? Buffer.from(digestHex(digest), 'hex').toString('base64') : this.#result()
+    if (!this.#isDigest) await this.#readRest(path, sizeBytes, signal)
+    const computed = this.#isDigest ? Buffer.from(digestHex(digest), 'hex').toString('base64') : this.#result(sizeBytes)
     if (computed === value) return
     const kind = partBytes === undefined ? algorithm : `${algorithm} of its parts`
     const text = `the bytes of ${shown} have the ${kind} ${computed}, and the store says ${value}`
     throw new SupercargoError('corrupt', 'checksum-mismatch', text, {
-      hint: 'the bytes were damaged on their way or in the store; if it stays so, put the object there again',
+      hint: 'the bytes were damaged on their way or in the store; if it stays so, put the file there again',
     })
   }
 
@@ -63,61 +79,50 @@ export class RunningChecksum {
     return this.#stated.algorithm === 'sha256' && this.#stated.partBytes === undefined
   }
 
-  #endPart(): void {
-    this.#parts.push(this.#sum.digest())
-    this.#sum = begin(this.#stated.algorithm)
-    this.#inPart = 0
+  #piece(index: number): Piece {
+    this.#pieces[index] ??= { sum: this.#rule.begin(), digest: undefined, bytes: 0 }
+    return this.#pieces[index]
   }
 
-  #result(): string {
-    if (this.#stated.partBytes === undefined) return this.#sum.digest().toString('base64')
-    if (this.#inPart > 0 || this.#parts.length === 0) this.#endPart()
-    const sum = begin(this.#stated.algorithm)
-    sum.update(Buffer.concat(this.#parts))
-    return sum.digest().toString('base64')
+  #result(sizeBytes: number): string {
+    const { pieceBytes, whole } = this.#rule
+    const count = Math.max(1, Math.ceil(sizeBytes / pieceBytes))
+    const digests = Array.from({ length: count }, (_, index) => end(this.#piece(index)))
+    return whole(digests, sizeBytes - (count - 1) * pieceBytes).toString('base64')
   }
 
-  #readFrom(path: string, sizeBytes: number): void {
+  async #readRest(path: string, sizeBytes: number, signal: AbortSignal | undefined): Promise<void> {
+    const { pieceBytes } = this.#rule
+    let fd: number | undefined
+    let unyielded = 0
     try {
-      const fd = openSync(path, 'r')
-      try {
-        const buffer = Buffer.allocUnsafe(Math.min(blockBytes, sizeBytes))
-        while (this.#position < sizeBytes) {
-          const read = readSync(fd, buffer, 0, Math.min(buffer.length, sizeBytes - this.#position), this.#position)
+      const buffer = Buffer.allocUnsafe(Math.min(readBytes, sizeBytes))
+      for (let begin = 0, index = 0; begin < sizeBytes; begin += pieceBytes, index++) {
+        const to = Math.min(begin + pieceBytes, sizeBytes)
+        for (let at = begin + this.#piece(index).bytes; at < to; ) {
+          fd ??= openSync(path, 'r')
+          const read = readSync(fd, buffer, 0, Math.min(buffer.length, to - at), at)
           if (read === 0) throw Object.assign(new Error('it is shorter than it was'), { code: 'ESHORT' })
-          this.update(buffer.subarray(0, read), this.#position)
+          this.update(buffer.subarray(0, read), at)
+          at += read
+          unyielded += read
+          if (unyielded < turnBytes) continue
+          unyielded = 0
+          await setImmediate()
+          signal?.throwIfAborted()
         }
-      } finally {
-        closeSync(fd)
       }
     } catch (error) {
+      if (signal?.aborted) throw error
       throw fromFileSystemError(error, `cannot read ${path}`)
+    } finally {
+      if (fd !== undefined) closeSync(fd)
     }
   }
 }
 
-interface Sum {
-  update(chunk: Uint8Array): void
-  digest(): Buffer
-}
-
-function begin(algorithm: ChecksumAlgorithm): Sum {
-  if (algorithm === 'sha1' || algorithm === 'sha256') return hashSum(createHash(algorithm))
-  if (algorithm === 'crc64nvme') return new Crc64Nvme()
-  const next = algorithm === 'crc32' ? crc32 : crc32c
-  let value = 0
-  return {
-    update: (chunk) => {
-      value = next(chunk, value)
-    },
-    digest: () => {
-      const bytes = Buffer.alloc(4)
-      bytes.writeUInt32BE(value >>> 0)
-      return bytes
-    },
-  }
-}
-
-function hashSum(hash: Hash): Sum {
-  return { update: (chunk) => void hash.update(chunk), digest: () => hash.digest() }
+function end(piece: Piece): Buffer {
+  piece.digest ??= piece.sum!.digest()
+  piece.sum = undefined
+  return piece.digest
 }

@@ -1,6 +1,7 @@
 /** CRC-32C and CRC-64/NVME, eight bytes at a step: Node has neither. About 1100 and 700 MB/s. */
 
 const steps = 8
+const crc32Polynomial = 0xedb88320n
 const crc32cPolynomial = 0x82f63b78n
 const crc64NvmePolynomial = 0x9a6c9329ac4bc9b5n
 
@@ -77,6 +78,48 @@ export class Crc64Nvme {
     bytes.writeInt32BE(~this.#low, 4)
     return bytes
   }
+}
+
+/**
+ * The CRC of stretches that touch, from the CRC of each, the highest byte first: all but the last have one length. As
+ * `crc32_combine` of zlib: a CRC moves by bytes when it is multiplied by a power of x.
+ */
+export function joinCrcs(
+  algorithm: 'crc32' | 'crc32c' | 'crc64nvme',
+  crcs: readonly Buffer[],
+  bytesOfEach: number,
+  bytesOfLast: number,
+): Buffer {
+  const polynomial = polynomials[algorithm]
+  const digits = crcs[0]!.length * 2
+  const [each, last] = [powerOfX(polynomial, bytesOfEach, digits), powerOfX(polynomial, bytesOfLast, digits)]
+  let joined = 0n
+  for (const [index, crc] of crcs.entries())
+    joined =
+      product(joined, index === crcs.length - 1 ? last : each, polynomial, digits) ^ BigInt(`0x${crc.toString('hex')}`)
+  return Buffer.from(joined.toString(16).padStart(digits, '0'), 'hex')
+}
+
+const polynomials = { crc32: crc32Polynomial, crc32c: crc32cPolynomial, crc64nvme: crc64NvmePolynomial } as const
+
+/** x to the power of eight times `bytes`; the highest bit is that of 1. */
+function powerOfX(polynomial: bigint, bytes: number, digits: number): bigint {
+  const one = 1n << BigInt(digits * 4 - 1)
+  let [power, square] = [one, one >> 8n]
+  for (let rest = BigInt(bytes); rest > 0n; rest >>= 1n) {
+    if (rest & 1n) power = product(power, square, polynomial, digits)
+    square = product(square, square, polynomial, digits)
+  }
+  return power
+}
+
+function product(a: bigint, b: bigint, polynomial: bigint, digits: number): bigint {
+  let sum = 0n
+  for (let bit = 1n << BigInt(digits * 4 - 1), shifted = b; bit > 0n; bit >>= 1n) {
+    if (a & bit) sum ^= shifted
+    shifted = shifted & 1n ? (shifted >> 1n) ^ polynomial : shifted >> 1n
+  }
+  return sum
 }
 
 /** For a polynomial whose bits are reversed, as both are written. */

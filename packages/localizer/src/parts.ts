@@ -13,9 +13,16 @@ export interface Part {
 /** A rest that is shorter is left to whoever has it: a request of its own takes longer. */
 const sharedBytesMin = 4 << 20
 
-/** Of a file of this size: large enough to make requests rare, small enough that what is complete grows from the start. */
-export function blockBytesOf(sizeBytes: number): number {
-  return Math.max(16 << 20, Math.min(64 << 20, Math.ceil(sizeBytes / 32 / (1 << 20)) * (1 << 20)))
+/** A piece of a checksum that is larger is not brought by one connection for its sake. */
+const pieceBytesMax = 256 << 20
+
+/**
+ * Of a file of this size: large enough to make requests rare, small enough that what is complete grows from the start. Blocks end
+ * where pieces of the checksum do, so that each connection brings whole ones.
+ */
+export function blockBytesOf(sizeBytes: number, pieceBytes = 1): number {
+  const wanted = Math.max(16 << 20, Math.min(64 << 20, Math.ceil(sizeBytes / 32 / (1 << 20)) * (1 << 20)))
+  return pieceBytes > pieceBytesMax ? wanted : Math.ceil(wanted / pieceBytes) * pieceBytes
 }
 
 export class Parts {

@@ -6,7 +6,7 @@ import { RunningChecksum } from './checksum.ts'
 import { fileMode } from './disk.ts'
 import type { Fetch, FetchContext } from './fetch-context.ts'
 import type { PartialFile } from './partial.ts'
-import { Parts } from './parts.ts'
+import { blockBytesOf, Parts } from './parts.ts'
 import { receiveParts } from './receive-parts.ts'
 import { ReceiveTarget } from './receive-target.ts'
 import { RunningDigest } from './running-digest.ts'
@@ -35,6 +35,7 @@ interface Receiving {
   readonly partial: PartialFile
   readonly context: FetchContext
   readonly watch: StallWatch
+  readonly signal: AbortSignal
   /** One connection only: the place cannot give parts. */
   readonly single: boolean
 }
@@ -55,11 +56,12 @@ export async function receiveFile(
   const source = await context.sources.of(fetch.item)
   const began = context.clock.monotonic()
   const watch = new StallWatch(context.limits.idleTimeoutMs, fetch.shown, signal)
-  const receiving = { fetch, partial, context, watch, single }
+  const receiving = { fetch, partial, context, watch, signal, single }
   try {
     if (partial.isInParts) return { ...(await pump(undefined, source, receiving)), waitingMs: 0 }
     const offset = partial.continuable ? partial.heldBytes : 0
-    const opened = await source.open(fetch.item, { offset, etag: partial.etag, signal: watch.signal })
+    const digestKnown = fetch.digest !== undefined
+    const opened = await source.open(fetch.item, { offset, etag: partial.etag, digestKnown, signal: watch.signal })
     const answered = context.clock.monotonic()
     try {
       adopt(opened, offset, fetch, partial, context)
@@ -110,8 +112,9 @@ function adopt(opened: Opened, offset: number, fetch: Fetch, partial: PartialFil
 async function pump(
   opened: Opened | undefined,
   source: Source,
-  { fetch, partial, context, watch, single }: Receiving,
+  receiving: Receiving,
 ): Promise<Omit<Received, 'waitingMs'>> {
+  const { fetch, partial, context, watch, single } = receiving
   // Encoded bytes have another size than the file; the digest decides about them.
   const encoding = opened?.contentEncoding
   const sizeBytes =
@@ -120,10 +123,10 @@ async function pump(
   const end = sizeBytes ?? Number.POSITIVE_INFINITY
   const etag = partial.etag
   const mayDivide = source.ranges === true && !single && etag !== undefined && sizeBytes !== undefined
-  const parts = new Parts(end, partial.parts?.missing ?? [[from, end]])
   const target = new ReceiveTarget(partial, context, partial.heldBytes, sizeBytes)
   const began = context.clock.monotonic()
   let checksum = opened === undefined ? undefined : runningChecksum(opened, fetch)
+  const parts = new Parts(end, partial.parts?.missing ?? [[from, end]], blockBytesOf(end, checksum?.pieceBytes))
   context.budget.enter()
   try {
     await receiveParts({
@@ -142,7 +145,7 @@ async function pump(
     const size = sizeBytes ?? parts.bytes
     const digest = await target.finish(size)
     partial.grownTo(size)
-    compare(checksum, size, digest, fetch, partial)
+    await compare(checksum, size, digest, receiving)
     const hashedAt = context.clock.monotonic()
     return {
       sizeBytes: size,
@@ -169,17 +172,16 @@ function runningChecksum(opened: Opened, fetch: Fetch): RunningChecksum | undefi
 }
 
 /** What is complete and wrong must not be found complete by the next run. */
-function compare(
+async function compare(
   checksum: RunningChecksum | undefined,
   sizeBytes: number,
   digest: Digest,
-  fetch: Fetch,
-  partial: PartialFile,
-): void {
+  { fetch, partial, signal }: Receiving,
+): Promise<void> {
   try {
-    checksum?.verify(partial.path, sizeBytes, digest, fetch.shown)
+    await checksum?.verify(partial.path, sizeBytes, digest, fetch.shown, signal)
   } catch (error) {
-    partial.reset()
+    if (SupercargoError.is(error) && error.kind === 'corrupt') partial.reset()
     throw error
   }
 }

@@ -27,7 +27,7 @@ export interface PartsRequest {
   readonly first?: { readonly opened: Opened; readonly from: number; readonly to: number } | undefined
   /** Pins the version: with it, further connections may be opened. */
   readonly pinned?: { readonly etag: string; readonly sizeBytes: number } | undefined
-  /** Looks at what comes, and where in the item it stands. */
+  /** Looks at what is written, and where in the item it stands. */
   readonly inspect: (chunk: Buffer, position: number, opened: Opened) => void
 }
 
@@ -131,8 +131,9 @@ class PartsRun {
 
   async #bring(part: Part): Promise<void> {
     const { source, fetch, pinned } = this.#request
-    const [offset, end] = [part.at, part.to]
-    const opened = await source.open(fetch.item, { offset, end, etag: pinned?.etag, signal: this.#stop.signal })
+    const [offset, end, digestKnown] = [part.at, part.to, fetch.digest !== undefined]
+    const signal = this.#stop.signal
+    const opened = await source.open(fetch.item, { offset, end, etag: pinned?.etag, digestKnown, signal })
     await this.#drain(opened, offset, end, part)
   }
 
@@ -160,12 +161,13 @@ class PartsRun {
 
   #take(chunk: Buffer, part: Part, opened: Opened): undefined {
     const { parts, target, context, watch, fetch } = this.#request
-    this.#request.inspect(chunk, part.at, opened)
     watch.saw(chunk.length)
     for (let used = 0; used < chunk.length; ) {
       if (part.at >= part.to && !parts.extend(part)) throw enough
       const count = Math.min(chunk.length - used, part.to - part.at)
-      target.write(count === chunk.length ? chunk : chunk.subarray(used, used + count), part.at)
+      const piece = count === chunk.length ? chunk : chunk.subarray(used, used + count)
+      this.#request.inspect(piece, part.at, opened)
+      target.write(piece, part.at)
       part.at += count
       this.bytes += count
       used += count

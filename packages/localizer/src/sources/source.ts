@@ -31,6 +31,8 @@ export interface OpenOptions {
    * or fails with `source-changed`.
    */
   readonly etag?: string | undefined
+  /** A checksum would say no more than what is known, and is not asked for where that costs a request. */
+  readonly digestKnown?: boolean | undefined
   readonly signal?: AbortSignal | undefined
 }
 

@@ -86,7 +86,7 @@ export function serve(request: IncomingMessage, response: ServerResponse, bytes:
 }
 
 /** A little at a time, as a connection that is the limit brings it. */
-function trickle(response: ServerResponse, body: Buffer, bytesPerSecond: number): void {
+export function trickle(response: ServerResponse, body: Buffer, bytesPerSecond: number): void {
   const began = performance.now()
   let sent = 0
   const timer = setInterval(() => {

@@ -5,7 +5,6 @@ import { join } from 'node:path'
 import type { Environment, SupercargoError } from '@supercargo/protocol'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { HadoopSettings } from '../../hadoop/configuration.ts'
-import { FileChecksum, fileChecksumShape } from '../../hadoop/file-checksum.ts'
 import { urlStringOf } from '../../hadoop/token-file.ts'
 import { protobufFile, tokenFor, writableFile } from '../../testing/hadoop-tokens.ts'
 import { json, refuse, type ScriptedHdfs, scriptedHdfs } from '../../testing/scripted-hdfs.ts'
@@ -280,50 +279,6 @@ describe('a version', () => {
       code: 'source-changed',
     })
     expect(await source.open(item, { offset: 5, etag: first.etag })).toMatchObject({ start: 0 })
-  })
-
-  it('is compared with its checksum, and damaged bytes are never the file', async () => {
-    const sum = new FileChecksum(fileChecksumShape('MD5-of-0MD5-of-512CRC32C', 1 << 20)!)
-    sum.update(bytes)
-    const stated = `000002000000000000000000${sum.digest().toString('hex')}00000000`
-    const checksum = { algorithm: 'MD5-of-0MD5-of-512CRC32C', bytes: stated, length: 28 }
-    await using hdfs = await scriptedHdfs({ '/a.jar': { bytes, checksum } })
-    expect((await all(sourceOf([hdfs.nameNode.origin]))).equals(bytes)).toBe(true)
-    const damaged = Buffer.from(bytes)
-    damaged[123_456]! ^= 1
-    hdfs.files.set('/a.jar', { bytes: damaged, checksum })
-    await refused(all(sourceOf([hdfs.nameNode.origin])), { kind: 'corrupt', code: 'checksum-mismatch' })
-  })
-
-  it.each([
-    ['no such operation', {}, undefined, /Invalid value/],
-    ['another kind of checksum', {}, { algorithm: 'MD5-of-0MD5-of-512MIXED', bytes: '', length: 0 }, /MIXED/],
-    ['an encryption zone', { encBit: true }, undefined, /encryption zone/],
-    ['erasure coding', { ecBit: true }, undefined, /striped/],
-  ])('that cannot be compared is read all the same, and it is said (%s)', async (_, status, checksum, reason) => {
-    await using hdfs = await scriptedHdfs({
-      '/a.jar': { bytes, status, ...(checksum === undefined ? {} : { checksum }) },
-    })
-    const said: string[] = []
-    const source = sourceOf([hdfs.nameNode.origin], {}, { log: (line) => said.push(line) })
-    expect((await all(source)).equals(bytes)).toBe(true)
-    expect(said).toEqual([expect.stringMatching(reason)])
-  })
-
-  it('made of blocks of several sizes has a checksum that depends on them, and is not refused for it', async () => {
-    const checksum = { algorithm: 'MD5-of-2048MD5-of-512CRC32C', bytes: '0'.repeat(56), length: 28 }
-    await using hdfs = await scriptedHdfs({ '/a.jar': { bytes, checksum } })
-    const lengths = [100_000, 200_000]
-    hdfs.onNameNode = (operation, response) => {
-      if (operation !== 'GETFILEBLOCKLOCATIONS') return
-      const blocks = lengths.map((length) => ({ hosts: [], names: [], length }))
-      json(response, { BlockLocations: { BlockLocation: blocks } })
-    }
-    const said: string[] = []
-    expect((await all(sourceOf([hdfs.nameNode.origin], {}, { log: (line) => said.push(line) }))).equals(bytes)).toBe(
-      true,
-    )
-    expect(said).toEqual([expect.stringContaining('several sizes')])
   })
 })
 

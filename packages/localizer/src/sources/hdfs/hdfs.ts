@@ -1,11 +1,13 @@
 /** `hdfs`, `webhdfs`, `swebhdfs`: files of an HDFS over WebHDFS, each pinned to the version that was seen first. */
 import { SupercargoError } from '@supercargo/protocol'
+import type { Checksum } from '../../checksum.ts'
 import { type HadoopConfiguration, readHadoopConfiguration } from '../../hadoop/configuration.ts'
 import type { Facts, ListedFile, Opened, OpenOptions, Source, SourceItem } from '../source.ts'
 import { type ConnectOptions, connect } from './connect.ts'
 import type { FileStatus } from './file-status.ts'
 import { isListed, listFiles } from './listing.ts'
 import { openFile } from './open-file.ts'
+import { type CheckedFile, statedChecksum } from './stated-checksum.ts'
 import { decodedPath, type HdfsUri, parseHdfsUri } from './uri.ts'
 import type { WebHdfs } from './web-hdfs.ts'
 
@@ -14,12 +16,17 @@ export interface HdfsSourceOptions extends ConnectOptions {
   readonly log?: ((line: string) => void) | undefined
 }
 
+/** What is smaller is brought by one request, or begun anew. */
+const repeatedBytesMin = 1 << 20
+
 export function createHdfsSource(options: HdfsSourceOptions): Source {
   const clients = new Map<string, Promise<WebHdfs>>()
   const connected = new Set<WebHdfs>()
   /** What `stat` saw: the next `open` from 0 need not ask again, as the end of its bytes is checked in any case. */
   const seen = new Map<string, FileStatus>()
   const failed = new Map<string, Set<string>>()
+  /** By version, of files that may be brought by several requests. */
+  const checksums = new Map<string, Promise<Checksum | undefined>>()
   let configuration: Promise<HadoopConfiguration> | undefined
 
   const clientFor = (uri: HdfsUri, signal: AbortSignal | undefined): Promise<WebHdfs> => {
@@ -65,6 +72,15 @@ export function createHdfsSource(options: HdfsSourceOptions): Source {
     )
   }
 
+  const checksumOf = (item: SourceItem, etag: string, file: CheckedFile): Promise<Checksum | undefined> => {
+    if (file.status.length < repeatedBytesMin) return statedChecksum(file)
+    const version = JSON.stringify([identity(item), etag])
+    const asking = checksums.get(version) ?? statedChecksum(file)
+    checksums.set(version, asking)
+    asking.catch(() => checksums.delete(version))
+    return asking
+  }
+
   return {
     ranges: true,
     identity,
@@ -86,20 +102,22 @@ export function createHdfsSource(options: HdfsSourceOptions): Source {
       if (open.end !== undefined && (!same || open.end > status.length)) throw changed(item)
       const start = same && open.offset <= status.length ? open.offset : 0
       const name = shownItem(item)
-      const file = {
-        client: await clientFor(uri, signal),
-        path: uri.encodedPath,
-        name,
-        status,
-        signal,
-        confirm,
-        ...failing(name),
-      }
-      const stream = await openFile(file, start, open.end ?? status.length, options.log)
+      const client = await clientFor(uri, signal)
+      const checked = { client, path: uri.encodedPath, name, status, signal, log: options.log ?? (() => undefined) }
+      // Nobody knows yet what a file holds that is being written: it has no length before its first block is full.
+      const asking = open.digestKnown === true && status.length > 0 ? undefined : checksumOf(item, etag, checked)
+      // It is on its way beside the bytes; when both fail, the failure of the bytes is the one reported.
+      asking?.catch(() => undefined)
+      const stream = await openFile({ ...checked, confirm, ...failing(name) }, start, open.end ?? status.length)
+      const checksum = await asking?.catch((error: unknown) => {
+        stream.on('error', () => undefined).destroy()
+        throw error
+      })
       return {
         start,
         sizeBytes: status.length,
         etag,
+        ...(checksum === undefined ? {} : { checksum }),
         stream,
         discard: () => void stream.on('error', () => undefined).destroy(),
       }

@@ -1,10 +1,9 @@
-/** The bytes of one pinned file from a DataNode: of the length that was seen, confirmed at the end, compared with the checksum. */
+/** The bytes of one pinned file from a DataNode: of the length that was seen, confirmed at the end. */
 import { Readable } from 'node:stream'
 import { SupercargoError } from '@supercargo/protocol'
 import type { DataAnswer } from './data-nodes.ts'
 import type { FileStatus } from './file-status.ts'
 import { PinnedStream } from './pinned-stream.ts'
-import { beginVerification } from './verification.ts'
 import type { WebHdfs } from './web-hdfs.ts'
 
 export interface PinnedFile {
@@ -22,37 +21,17 @@ export interface PinnedFile {
   includeAll(): void
 }
 
-/** Ends cleanly only when every byte from `start` to `end` is of this version; a whole file also when its checksum agrees. */
-export async function openFile(
-  file: PinnedFile,
-  start: number,
-  end: number,
-  log: (line: string) => void = () => {},
-): Promise<Readable> {
-  const { status, name } = file
-  const isWhole = start === 0 && end === status.length
+/** Ends cleanly only when every byte from `start` to `end` is of this version. */
+export async function openFile(file: PinnedFile, start: number, end: number): Promise<Readable> {
   if (start === end) {
-    // Nobody knows yet what a file holds that is being written: it has no length before its first block is full.
-    if (isWhole) await beginVerification({ ...file, log: () => {} })
     await file.confirm()
     return Readable.from([], { objectMode: false })
   }
-  const verifying = isWhole ? beginVerification({ ...file, log }) : Promise.resolve(undefined)
-  // It is on its way beside the bytes; when both fail, the failure of the bytes is the one reported.
-  verifying.catch(() => undefined)
   const answer = await ask(file, start, end)
-  const verification = await verifying.catch((error: unknown) => {
-    answer.response.discard()
-    throw error
-  })
   return new PinnedStream(answer.response.stream, {
-    name,
+    name: file.name,
     bytesExpected: end - start,
-    saw: verification === undefined ? undefined : (chunk) => verification.update(chunk),
-    confirm: async () => {
-      await file.confirm()
-      await verification?.compare()
-    },
+    confirm: () => file.confirm(),
     failed: () => {
       if (file.signal?.aborted !== true) file.exclude(answer.host)
     },

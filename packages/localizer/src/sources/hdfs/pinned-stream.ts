@@ -7,8 +7,6 @@ export interface Pinned {
   /** How the file is called in messages. */
   readonly name: string
   readonly bytesExpected: number
-  /** Sees every chunk in order. */
-  readonly saw?: ((chunk: Buffer) => void) | undefined
   /** After the last byte: rejects when they must not be taken for the file. */
   confirm(): Promise<void>
   /** The sender failed in the middle. */
@@ -44,13 +42,12 @@ export class PinnedStream extends Readable {
   }
 
   #take(chunk: Buffer): void {
-    const { name, bytesExpected, saw } = this.#pinned
+    const { name, bytesExpected } = this.#pinned
     this.#bytes += chunk.length
     if (this.#bytes > bytesExpected) {
       const text = `${name}: more than the ${bytesExpected} bytes that were announced`
       return void this.destroy(new SupercargoError('corrupt', 'too-many-bytes', text))
     }
-    saw?.(chunk)
     if (!this.push(chunk)) this.#inner.pause()
   }
 

@@ -59,6 +59,7 @@ export function createS3Source(options: S3SourceOptions): Source {
     const opened = openedAnswer(response, asked)
     try {
       const version = JSON.stringify([identityOf(uri), opened.etag])
+      if (asked.digestKnown === true) return opened
       const asking = checksums.get(version) ?? checksumOf(bucket, ask, response, opened)
       if (opened.etag !== undefined) checksums.set(version, asking)
       asking.catch(() => checksums.delete(version))
