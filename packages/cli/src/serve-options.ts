@@ -13,6 +13,16 @@ export const serveOptions: readonly Option[] = [
   { name: 'public-url', value: 'URL', help: 'where submitters reach this server' },
   { name: 'pod-url', value: 'URL', help: 'where pods reach it; capability URLs begin with it (--public-url)' },
   {
+    name: 'trusted-proxies',
+    value: 'BLOCKS',
+    help: 'proxies that are believed when they say who asks and under which address, as 10.1.0.0/16,127.0.0.1',
+  },
+  {
+    name: 'accel-redirect',
+    value: 'PATH',
+    help: 'path under which an nginx among them has the blobs; it then sends the files (X-Accel-Redirect)',
+  },
+  {
     name: 'kube',
     value: 'MODE',
     help: 'where owners are looked up: auto is the cluster of the pod, else of the kubeconfig; with none, nothing is collected for its owner’s absence (none)',

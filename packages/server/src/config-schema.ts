@@ -1,6 +1,7 @@
 /** Everything that can be configured, with its default and what it means; strict, so that a typo is an error. */
 import { defaultPort, parseDuration, parseSize, SupercargoError } from '@supercargo/protocol'
 import { z } from 'zod'
+import { parseBlock } from './http/passage.ts'
 import { logLevels } from './log.ts'
 
 /** A number of bytes, or `64Gi`. */
@@ -13,6 +14,12 @@ const count = z
 const flag = z.union([z.boolean(), z.enum(['true', 'false']).transform((text) => text === 'true')])
 const path = z.string().min(1)
 const url = z.url({ protocol: /^https?$/ })
+
+/** Addresses and blocks of them. */
+const blocks = z.preprocess(
+  (value) => (typeof value === 'string' ? value.split(/[\s,]+/).filter((item) => item !== '') : value),
+  z.array(z.string().refine((text) => parseBlock(text) !== undefined, 'write an address or a block, as 10.1.0.0/16')),
+)
 
 const limitsSchema = z.strictObject({
   fileBytesMax: size.default(0).describe('Largest file; 0 means no limit.'),
@@ -74,6 +81,18 @@ export const configSchema = z.strictObject({
     .describe('Address and port; without a host, all addresses; port 0 takes a free one.'),
   publicUrl: url.optional().describe('Where submitters reach this server.'),
   podUrl: url.optional().describe('Where pods reach this server; capability URLs begin with it. Default: publicUrl.'),
+  trustedProxies: blocks
+    .default([])
+    .describe(
+      'Addresses and blocks of proxies that are believed when they say who asks, and under which address; by commas where it is no file.',
+    ),
+  accelRedirect: z
+    .string()
+    .regex(/^(\/[A-Za-z0-9._~-]+)+\/?$/, 'write a path, as /supercargo-blobs')
+    .optional()
+    .describe(
+      'Path under which an nginx among trustedProxies has the blobs: it then sends the files, by X-Accel-Redirect.',
+    ),
   store: z
     .strictObject({
       directory: path.optional().describe('Where everything is kept; belongs to this server alone.'),

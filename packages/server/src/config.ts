@@ -47,6 +47,11 @@ export function checkConfig(input: unknown, what = 'the configuration'): Config 
       },
     )
   }
+  if (config.accelRedirect !== undefined && config.trustedProxies.length === 0) {
+    throw new SupercargoError('invalid', 'no-trusted-proxy', 'accelRedirect is set, and no proxy is trusted', {
+      hint: 'name the address of the nginx that has the blobs in trustedProxies (127.0.0.1 where it runs beside the server)',
+    })
+  }
   return { ...config, store: { directory } }
 }
 

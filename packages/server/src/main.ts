@@ -112,7 +112,10 @@ function composeApp(
     limits: config.limits,
     clock,
     log,
+    publicUrl: config.publicUrl,
     podUrl: config.podUrl ?? config.publicUrl,
+    trustedProxies: config.trustedProxies,
+    accelRedirect: config.accelRedirect,
     tls: tls?.options,
   })
 }
@@ -130,7 +133,6 @@ async function composeFrontDoor(
     tokens: await openStagingTokens(disk),
     anonymous: config.auth === 'none',
     maxAgeMs: config.webhdfs.maxAgeMs,
-    publicUrl: config.publicUrl,
     findReader: config.kube === 'none' ? undefined : await composeFindReader(config, environment, signal),
   }
 }

@@ -30,6 +30,8 @@ export interface Metrics {
   requestFinished(request: FinishedRequest): void
   /** From the last byte of an upload to its durability. */
   committed(durationMs: number): void
+  /** Bytes were left to an nginx in front to send. */
+  handedOff(): void
   /** `unknown`: nobody could say, so it was refused for the time being. */
   decided(question: AuthQuestion, verdict: 'yes' | 'no' | 'unknown'): void
   readonly contentType: string
@@ -54,6 +56,11 @@ export function createMetrics(sources: MetricSources): Metrics {
     registers,
   })
   const sent = new Counter({ name: 'supercargo_sent_bytes_total', help: 'Bytes sent in answers.', registers })
+  const handedOff = new Counter({
+    name: 'supercargo_handed_off_total',
+    help: 'Downloads whose bytes were left to an nginx in front; they are in no other metric of downloads.',
+    registers,
+  })
   const errors = new Counter({
     name: 'supercargo_errors_total',
     help: 'Requests that failed, by error code.',
@@ -111,6 +118,7 @@ export function createMetrics(sources: MetricSources): Metrics {
       if (request.transfer === 'download') downloads.observe(request.durationMs / 1000)
     },
     decided: (question, verdict) => decisions.inc({ question, verdict }),
+    handedOff: () => handedOff.inc(),
     committed: (durationMs) => commits.observe(durationMs / 1000),
     contentType: registry.contentType,
     async render() {

@@ -1,5 +1,12 @@
 /** The HTTP edge, composed: a fastify instance with every route. It never listens by itself. */
-import { createServer, type RequestListener, type Server, type ServerOptions, type ServerResponse } from 'node:http'
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerOptions,
+  type ServerResponse,
+} from 'node:http'
 import { createServer as createTlsServer, type ServerOptions as TlsServerOptions } from 'node:https'
 import type { Socket } from 'node:net'
 import { SupercargoError } from '@supercargo/protocol'
@@ -21,6 +28,8 @@ import { followExchange, followExchanges, requestIdOf } from './exchange.ts'
 import { registerFileRoutes } from './file-routes.ts'
 import { registerHealthRoutes } from './health-routes.ts'
 import { registerOpenapiRoute } from './openapi-route.ts'
+import { prefixRemover } from './own-url.ts'
+import { createPassages } from './passage.ts'
 import { fromRequestError, rawProblem, sendProblem } from './problem.ts'
 import { registerForms } from './read-form.ts'
 import { registerResourceRoutes } from './resource-routes.ts'
@@ -39,7 +48,11 @@ export interface AppDependencies {
   readonly authorizer?: Authorizer | undefined
   readonly clock?: Clock
   readonly log?: Log
+  readonly publicUrl?: string | undefined
   readonly podUrl?: string | undefined
+  /** Addresses and blocks of proxies whose word counts. */
+  readonly trustedProxies?: readonly string[]
+  readonly accelRedirect?: string | undefined
   /** The WebHDFS door and its tokens; without it there is none. */
   readonly frontDoor?: FrontDoorParts | undefined
   /** Serves https with these when given; plain http otherwise. */
@@ -68,6 +81,7 @@ const headBytesMax = 16 << 10
 
 export async function buildApp(dependencies: AppDependencies): Promise<App> {
   const edge = composeEdge(dependencies)
+  const withoutPrefix = prefixRemover([edge.publicUrl, edge.podUrl])
   const app = fastify({
     serverFactory: (handler) => makeServer(handler as RequestListener, dependencies.tls),
     // Lines are written by followExchanges: Fastify and its plugins would log URLs and headers.
@@ -75,6 +89,7 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
     genReqId: requestIdOf,
     routerOptions: { maxParamLength: 256 },
     exposeHeadRoutes: false,
+    rewriteUrl: (request: IncomingMessage) => withoutPrefix(request.url!),
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     frameworkErrors: (error, request, reply) => {
@@ -106,7 +121,7 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
   registerTokenRoutes(app, edge, door)
   registerAdminRoutes(app, edge)
   registerHealthRoutes(app, edge)
-  registerOpenapiRoute(app)
+  registerOpenapiRoute(app, edge)
   await app.ready()
   return {
     fastify: app,
@@ -143,7 +158,10 @@ function composeEdge(dependencies: AppDependencies): Edge {
     clock: dependencies.clock ?? systemClock,
     log: dependencies.log ?? createLog({ level: 'silent' }),
     metrics,
+    publicUrl: dependencies.publicUrl,
     podUrl: dependencies.podUrl,
+    passageOf: createPassages(dependencies.trustedProxies ?? []),
+    accelRedirect: dependencies.accelRedirect,
     admission,
     bodyWatch: createBodyWatch({
       idleTimeoutMs: limits.idleTimeoutMs,

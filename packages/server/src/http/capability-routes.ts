@@ -15,6 +15,7 @@ import { deniedError, secretFits } from './authorize.ts'
 import type { Edge } from './edge.ts'
 import { fileAt } from './file-routes.ts'
 import { authorizedRecord, readRecord } from './find-resource.ts'
+import { podsUrl } from './own-url.ts'
 import { sendJson } from './problem.ts'
 import { sendFile } from './send-file.ts'
 
@@ -48,8 +49,7 @@ async function create(edge: Edge, request: FastifyRequest, reply: FastifyReply):
   const capability: CapabilityRecord = { name: randomBytes(9).toString('base64url'), hash: secret.hash(), expiresAtMs }
   const changed = await edge.store.update(record.id, (current) => withCapability(current, capability, edge.clock.now()))
   if (changed === undefined) throw deniedError()
-  const base = edge.podUrl ?? `${request.protocol}://${request.host}`
-  const url = `${base.replace(/\/+$/, '')}${routes.capability(`${record.id}.${secret.reveal()}`, '')}`
+  const url = `${podsUrl(edge, request)}${routes.capability(`${record.id}.${secret.reveal()}`, '')}`
   return sendJson(reply, 201, { name: capability.name, url })
 }
 

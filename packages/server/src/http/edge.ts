@@ -1,4 +1,5 @@
 /** What every route has at hand, and the notes it keeps about one request. */
+import type { IncomingMessage } from 'node:http'
 import type { SupercargoError } from '@supercargo/protocol'
 import type { Clock } from '@supercargo/transfer'
 import type { Authorizer } from '../auth/authorizer.ts'
@@ -9,6 +10,7 @@ import type { Store } from '../store/store.ts'
 import type { Admission } from './admission.ts'
 import type { BodyWatch } from './body-watch.ts'
 import type { BufferPool } from './buffer-pool.ts'
+import type { Passage } from './passage.ts'
 
 export interface EdgeLimits {
   /** 0 means none, as in the store. */
@@ -36,8 +38,13 @@ export interface Edge {
   readonly log: Log
   readonly metrics: Metrics
   readonly limits: EdgeLimits
+  /** Where submitters reach this server. */
+  readonly publicUrl: string | undefined
   /** Where pods reach this server; the beginning of capability URLs. Without it, they begin as the request did. */
   readonly podUrl: string | undefined
+  readonly passageOf: (request: IncomingMessage) => Passage
+  /** Below it an nginx in front has the blobs of the store. */
+  readonly accelRedirect: string | undefined
   readonly admission: Admission
   readonly bodyWatch: BodyWatch
   readonly pool: BufferPool

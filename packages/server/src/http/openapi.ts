@@ -7,7 +7,8 @@ type Json = Record<string, unknown>
 
 const { json, problem } = mediaTypes
 
-export function describeApi(): Json {
+/** `server` is where whoever asks reaches it. */
+export function describeApi(server: string): Json {
   const paths: Record<string, Json> = {}
   for (const operation of operations) {
     paths[operation.path] = { ...paths[operation.path], [operation.method]: describeOperation(operation) }
@@ -15,6 +16,7 @@ export function describeApi(): Json {
   return {
     openapi: '3.1.0',
     info: { title: 'Supercargo staging server', version: '1' },
+    servers: [{ url: server }],
     paths,
     components: {
       schemas: { Problem: schemaOf(problemSchema, 'output') },

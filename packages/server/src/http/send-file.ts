@@ -1,11 +1,12 @@
 /** The answer to a GET or HEAD of a file's bytes, the same at every door. */
 import { type Digest, mediaTypes, type StagedFile, SupercargoError, toDigestField } from '@supercargo/protocol'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { ResourceRecord } from '../store/store.ts'
+import type { BlobReader, ResourceRecord } from '../store/store.ts'
 import { bundleSource } from './bundle-source.ts'
 import { type ByteSource, blobSource } from './byte-source.ts'
 import type { Edge } from './edge.ts'
 import { commonHeaders } from './exchange.ts'
+import { handOffTarget } from './hand-off.ts'
 import { isBodyUnread } from './linger.ts'
 import { fromRequestError } from './problem.ts'
 import { selectBytes } from './range.ts'
@@ -44,6 +45,9 @@ export async function sendFile(
   fields['content-length'] = String(end - start)
   if (head) return answerHead(edge, request, reply, fields)
   const reader = await edge.store.open(record, file)
+  const whole = selection.status === 206 || request.headers.range === undefined
+  const target = handOffTarget(edge, request.raw, reader, whole)
+  if (target !== undefined) return handOff(edge, request, reply, fields, record, reader, target)
   return answerBytes(edge, request, reply, selection.status, fields, record, blobSource(reader, start, end))
 }
 
@@ -62,6 +66,8 @@ export async function sendPart(
     'cache-control': cacheControl,
     'content-length': String(end - start),
   }
+  const target = handOffTarget(edge, request.raw, reader, start === 0 && end === file.sizeBytes)
+  if (target !== undefined) return handOff(edge, request, reply, fields, record, reader, target)
   return answerBytes(edge, request, reply, 200, fields, record, blobSource(reader, start, end))
 }
 
@@ -117,6 +123,31 @@ function answerHead(
 ): FastifyReply {
   reply.hijack()
   reply.raw.writeHead(200, { ...commonHeaders(edge, request), ...fields })
+  reply.raw.end()
+  return reply
+}
+
+/** nginx sends the file, or the part of it that the request names, with those of our fields that its configuration keeps. */
+async function handOff(
+  edge: Edge,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  fields: Record<string, string>,
+  record: ResourceRecord,
+  reader: BlobReader,
+  target: string,
+): Promise<FastifyReply> {
+  await reader.close()
+  noteFetch(edge, record)
+  edge.metrics.handedOff()
+  const { 'content-length': _length, 'content-range': _range, 'accept-ranges': _ranges, ...kept } = fields
+  reply.hijack()
+  reply.raw.writeHead(200, {
+    ...commonHeaders(edge, request),
+    ...kept,
+    'content-length': '0',
+    'x-accel-redirect': target,
+  })
   reply.raw.end()
   return reply
 }

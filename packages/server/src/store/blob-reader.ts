@@ -12,6 +12,7 @@ export async function openBlob(
   path: string,
   digest: Digest,
   sizeBytes: number,
+  name: string,
 ): Promise<BlobReader> {
   const fd = await system.open(path, constants.O_RDONLY | constants.O_NOFOLLOW).catch((error: unknown) => {
     if (!isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP')) throw error
@@ -31,6 +32,7 @@ export async function openBlob(
   return {
     digest,
     sizeBytes,
+    name,
     read: async (buffer, position) => {
       const wanted = Math.max(0, Math.min(buffer.length, sizeBytes - position))
       let done = 0

@@ -121,7 +121,8 @@ export class BlobShelf {
   }
 
   open(namespace: string, digest: Digest, sizeBytes: number): Promise<BlobReader> {
-    return openBlob(this.#system, this.#layout.blob(namespace, digest), digest, sizeBytes)
+    const path = this.#layout.blob(namespace, digest)
+    return openBlob(this.#system, path, digest, sizeBytes, path.slice(this.#layout.blobs.length + 1))
   }
 
   /**

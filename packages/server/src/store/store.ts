@@ -111,6 +111,8 @@ export interface Intake {
 export interface BlobReader {
   readonly digest: Digest
   readonly sizeBytes: number
+  /** Where a file server that shares the store's blobs finds it among them; undefined where blobs are not files. */
+  readonly name?: string | undefined
   /** Reads into `buffer` from `position`; resolves to the bytes read, fewer than asked only at the end. Kind `corrupt` when the blob is shorter than its record says. */
   read(buffer: Uint8Array, position: number): Promise<number>
   close(): Promise<void>

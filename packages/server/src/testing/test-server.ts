@@ -35,7 +35,10 @@ export interface TestServer {
 export interface TestServerOptions {
   readonly limits?: Partial<EdgeLimits & StoreLimits>
   readonly clock?: Clock
+  readonly publicUrl?: string
   readonly podUrl?: string
+  readonly trustedProxies?: readonly string[]
+  readonly accelRedirect?: string
   readonly logLevel?: LogLevel
   readonly collector?: CollectorDoor
   readonly authorizer?: Authorizer
@@ -73,7 +76,6 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     tokens: await openStagingTokens(disk),
     anonymous: true,
     maxAgeMs: 7 * 24 * 3_600_000,
-    publicUrl: undefined,
     findReader: undefined,
     ...options.frontDoor,
   }
@@ -84,7 +86,10 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     authorizer: options.authorizer,
     limits,
     clock,
+    publicUrl: options.publicUrl,
     podUrl: options.podUrl,
+    trustedProxies: options.trustedProxies ?? [],
+    accelRedirect: options.accelRedirect,
     log: captured.log,
   })
   await app.fastify.listen({ host: '127.0.0.1', port: 0 })

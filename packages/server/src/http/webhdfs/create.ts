@@ -30,7 +30,7 @@ export async function create(operating: Operating, request: FastifyRequest): Pro
   edge.admission.enter()()
   const share = await door.quotas.enter(place, place.token?.bytesMax ?? 0)
   share.release()
-  return sendRedirect(edge, door, request, reply)
+  return sendRedirect(edge, request, reply)
 }
 
 async function receive(operating: Operating, request: FastifyRequest, wish: Wish): Promise<FastifyReply> {

@@ -13,7 +13,6 @@ export interface FrontDoorParts {
   readonly anonymous: boolean
   /** How long a file is kept unread when nobody is known to use it. */
   readonly maxAgeMs: number
-  readonly publicUrl: string | undefined
   /** The owner to which the pod with this address belongs; undefined when there is none. Absent without a cluster. */
   readonly findReader: FindReader | undefined
 }

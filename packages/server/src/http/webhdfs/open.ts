@@ -23,13 +23,13 @@ export async function open(operating: Operating, request: FastifyRequest): Promi
       `the file has ${entry.sizeBytes} bytes; there is none at ${start}`,
     )
   }
-  if (!isSecondStep(asked)) return sendRedirect(edge, door, request, reply)
+  if (!isSecondStep(asked)) return sendRedirect(edge, request, reply)
   const end = Math.min(entry.sizeBytes, start + wholeNumber(asked, 'length', entry.sizeBytes))
   const record = await edge.store.read(entry.resourceId)
   const file = record?.files.find(({ path }) => path === entry.file)
   if (record === undefined || file === undefined) throw noSuchFile()
   request.exchange.resourceId = record.id
-  const address = request.raw.socket.remoteAddress
+  const { address } = edge.passageOf(request.raw)
   if (address !== undefined && ownedByReader(place.path)) door.readers.seen(record.id, place.namespace, address)
   return sendPart(edge, request, reply, record, file, [start, end])
 }

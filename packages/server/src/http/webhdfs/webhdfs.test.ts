@@ -167,7 +167,7 @@ describe('the address of the second step', () => {
   it('is the one that the client used, or ours where the client used that', async () => {
     const named = await startTestServer({
       podUrl: 'http://supercargo.supercargo:10000',
-      frontDoor: { publicUrl: 'https://staging.example.org/prefix' },
+      publicUrl: 'https://staging.example.org/prefix',
     })
     try {
       const redirected = async (host: string): Promise<string> => {
@@ -180,8 +180,8 @@ describe('the address of the second step', () => {
       const rest = '/webhdfs/v1/spark/a%20b?op=CREATE&data=true'
       expect(await redirected('localhost:7777')).toBe(`http://localhost:7777${rest}`)
       expect(await redirected('supercargo.supercargo:10000')).toBe(`http://supercargo.supercargo:10000${rest}`)
-      expect(await redirected('staging.example.org')).toBe(`https://staging.example.org${rest}`)
-      expect(await redirected('staging.example.org:443')).toBe(`https://staging.example.org${rest}`)
+      expect(await redirected('staging.example.org')).toBe(`https://staging.example.org/prefix${rest}`)
+      expect(await redirected('staging.example.org:443')).toBe(`https://staging.example.org/prefix${rest}`)
       expect(await redirected('evil.example')).toBe(`http://evil.example${rest}`)
     } finally {
       await named.stop()
