@@ -5,6 +5,8 @@ import { missingHdfsHa, provisionHdfsHa } from './hdfs-ha/provision.ts'
 import { startHdfsHa } from './hdfs-ha/start.ts'
 import { missingHdfsKerberos, provisionHdfsKerberos } from './hdfs-kerberos/provision.ts'
 import { startHdfsKerberos } from './hdfs-kerberos/start.ts'
+import { helmVersion, missingHelm, provisionHelm } from './helm/provision.ts'
+import { startHelm } from './helm/start.ts'
 import { kubernetesVersion, missingKubernetes, provisionKubernetes } from './kubernetes/provision.ts'
 import { startKubernetes } from './kubernetes/start.ts'
 import { coreDnsVersion, missingKubernetesNode, provisionKubernetesNode } from './kubernetes-node/provision.ts'
@@ -52,6 +54,15 @@ export const catalog = {
     provision: provisionKubernetesNode,
     start: startKubernetesNode,
     exports: (details) => ({ KUBECONFIG: details.kubeconfig, SUPERCARGO_TEST_HOST_ADDRESS: details.hostAddress }),
+  }),
+  helm: defineService({
+    name: 'helm',
+    summary: 'Helm, the program',
+    versions: `Helm ${helmVersion}`,
+    missing: missingHelm,
+    provision: provisionHelm,
+    start: startHelm,
+    exports: (details) => ({ HELM: details.program }),
   }),
   s3: defineService({
     name: 's3',

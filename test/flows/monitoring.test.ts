@@ -1,4 +1,4 @@
-/** The rules for Prometheus that are shipped, against the metrics of a real server. */
+/** The rules for Prometheus and the dashboard for Grafana that are shipped, against the metrics of a real server. */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -7,7 +7,7 @@ import { parse } from 'yaml'
 import { type ServerProcess, startStagingServer } from '../process/staging-server.ts'
 import { until } from '../services/until.ts'
 
-const directory = mkdtempSync(join(tmpdir(), 'supercargo-alerts-'))
+const directory = mkdtempSync(join(tmpdir(), 'supercargo-monitoring-'))
 let server: ServerProcess
 let metrics: string
 
@@ -17,6 +17,8 @@ beforeAll(async () => {
     arguments: ['--store', directory, '--kube', 'auto'],
     env: { KUBECONFIG: '', HOME: directory, KUBERNETES_SERVICE_HOST: '' },
   })
+  // What failed is counted by its code only when something has.
+  await fetch(`${server.url}/api/v1/nowhere`)
   const scrape = async (): Promise<string> => (await fetch(`${server.url}/metrics`)).text()
   const swept = async (): Promise<boolean> => {
     metrics = await scrape()
@@ -35,11 +37,17 @@ interface Rule {
   readonly annotations: { readonly summary: string; readonly description: string }
 }
 
-const file = resolve(import.meta.dirname, '../../deploy/base/alerts.yaml')
-const rules = (parse(readFileSync(file, 'utf8')) as { groups: { rules: Rule[] }[] }).groups.flatMap(
-  ({ rules }) => rules,
-)
-const namesIn = (text: string): string[] => text.match(/supercargo_[a-z_]+/g) ?? []
+interface Panel {
+  readonly title: string
+  readonly targets: readonly { readonly expr: string; readonly legendFormat: string }[]
+}
+
+const shipped = (name: string): string =>
+  readFileSync(resolve(import.meta.dirname, '../../deploy/chart/files', name), 'utf8')
+const { groups } = parse(shipped('alerts.yaml')) as { groups: { rules: Rule[] }[] }
+const rules = groups.flatMap(({ rules }) => rules)
+const { panels } = JSON.parse(shipped('dashboard.json')) as { panels: Panel[] }
+const namesIn = (text: string): string[] => text.match(/(supercargo|process)_[a-z_]+/g) ?? []
 
 describe('the alert rules', () => {
   it.each(rules.map((rule) => [rule.alert, rule] as const))(
@@ -60,4 +68,25 @@ describe('the alert rules', () => {
     const description = rules.map(({ expr, annotations }) => `${expr} ${annotations.description}`).join()
     for (const code of codes) expect(description).toContain(code)
   })
+})
+
+describe('the dashboard', () => {
+  it.each(panels.map((panel) => [panel.title, panel] as const))(
+    '%s shows metrics and labels that exist',
+    (_, panel) => {
+      expect(panel.targets.length).toBeGreaterThan(0)
+      for (const { expr, legendFormat } of panel.targets) {
+        const [name] = namesIn(expr)
+        if (name === undefined) {
+          expect(expr).toContain('kubelet_volume_stats_capacity_bytes')
+          continue
+        }
+        expect(metrics, name).toMatch(new RegExp(`^# TYPE ${name.replace(/_bucket$/, '')} `, 'm'))
+        const samples = metrics.match(new RegExp(`^${name}\\{.*$`, 'gm')) ?? []
+        const labels = (/ by \(([^)]*)\)/.exec(expr)?.[1] ?? '').split(/,\s*/).filter(Boolean)
+        for (const label of labels) for (const sample of samples) expect(sample).toContain(`${label}="`)
+        for (const [, label] of legendFormat.matchAll(/\{\{(\w+)\}\}/g)) expect(labels).toContain(label)
+      }
+    },
+  )
 })

@@ -1,0 +1,39 @@
+/** Helm, built from the Go module proxy with the Kubernetes libraries of the version that the clusters here have. */
+import { join } from 'node:path'
+import { goBuild } from '../go-build.ts'
+import type { Missing, Progress } from '../service.ts'
+import { findProgram, missingGo } from '../toolchain.ts'
+
+export interface HelmAssets {
+  readonly program: string
+}
+
+/** The version that `build/` pins. */
+export const helmVersion = 'v4.2.4'
+
+const buildDiskBytes = 2_000_000_000
+
+export async function missingHelm(): Promise<readonly Missing[]> {
+  return findProgram('helm') === undefined ? await missingGo() : []
+}
+
+export async function provisionHelm(progress: Progress): Promise<HelmAssets> {
+  const installed = findProgram('helm')
+  if (installed !== undefined) return { program: installed }
+  const directory = await goBuild(
+    {
+      name: 'helm',
+      takes: `${helmVersion}, about two minutes on two cores`,
+      diskBytes: buildDiskBytes,
+      programs: [
+        {
+          module: join(import.meta.dirname, 'build', 'helm'),
+          packages: ['helm.sh/helm/v4/cmd/helm'],
+          linkerFlags: `-X helm.sh/helm/v4/internal/version.version=${helmVersion}`,
+        },
+      ],
+    },
+    progress,
+  )
+  return { program: join(directory, 'helm') }
+}
