@@ -88,9 +88,9 @@ interface Alerts {
 }
 
 export function alertsPage(): string {
-  const file = resolve(import.meta.dirname, '../../deploy/base/alerts.yaml')
+  const file = resolve(import.meta.dirname, '../../deploy/chart/files/alerts.yaml')
   const { groups } = parse(readFileSync(file, 'utf8')) as Alerts
-  const lines = ['# Alerts', '', 'The rules are in `deploy/base/alerts.yaml`.', '']
+  const lines = ['# Alerts', '', 'The rules are in `deploy/chart/files/alerts.yaml`.', '']
   for (const { alert, expr, labels, annotations, ...rule } of groups.flatMap(({ rules }) => rules)) {
     lines.push(`## ${alert}`, '', escaped(annotations.summary), '', escaped(annotations.description), '')
     lines.push(`Severity ${labels.severity}${rule.for === undefined ? '' : `, after ${rule.for}`}:`, '')
@@ -115,7 +115,7 @@ interface Operation {
 }
 
 export function apiPage(): string {
-  const { paths } = describeApi() as { paths: Record<string, Record<string, Operation>> }
+  const { paths } = describeApi('https://staging.example.org') as { paths: Record<string, Record<string, Operation>> }
   const lines = [
     '# API',
     '',
