@@ -33,6 +33,10 @@ const limitsSchema = z.strictObject({
     .pipe(z.int().min(1))
     .default(64)
     .describe('Uploads whose bytes arrive at one time; others are told to come back.'),
+  uploadBufferBytesMax: size
+    .pipe(z.int().min(2 ** 20))
+    .default(16 * 2 ** 20)
+    .describe('Memory in which the bytes of all uploads wait for the disk.'),
   idleTimeoutMs: duration
     .pipe(z.int().min(100))
     .default(60_000)

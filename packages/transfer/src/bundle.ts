@@ -53,11 +53,13 @@ export function bundleBytes(sizesBytes: Iterable<number>): number {
 
 /**
  * Reads a bundle to its end. `open` is called for each entry in order and gives the sink for its bytes, or undefined to
- * pass over them. A bundle that is cut is `interrupted`; one that is no tar is `corrupt`.
+ * pass over them. A bundle that is cut is `interrupted`; one that is no tar is `corrupt`. With `bytesAreNoted`, who feeds
+ * the source has told `noteReceived` of them.
  */
 export function readBundle(
   source: Readable,
   open: (header: EntryHeader) => EntrySink | undefined | Promise<EntrySink | undefined>,
+  { bytesAreNoted = false }: { readonly bytesAreNoted?: boolean } = {},
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     const tar = extract()
@@ -75,7 +77,7 @@ export function readBundle(
       reject(SupercargoError.is(error) ? error : fromTarError(error))
     }
     const feed = (chunk: Buffer): void => {
-      noteReceived(chunk.length)
+      if (!bytesAreNoted) noteReceived(chunk.length)
       if (!tar.write(chunk)) {
         source.pause()
         tar.once('drain', () => source.resume())

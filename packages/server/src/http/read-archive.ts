@@ -2,7 +2,7 @@
 import type { IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
 import { printable, SupercargoError } from '@supercargo/protocol'
-import { type EntrySink, readBundle } from '@supercargo/transfer'
+import { type EntryHeader, type EntrySink, readBundle } from '@supercargo/transfer'
 import { clientGone, type ReceiveOptions, receiveBody } from './receive-body.ts'
 import { tarEndBytes } from './tar-header.ts'
 
@@ -18,14 +18,14 @@ export type OpenFile = (file: ArchiveFile) => EntrySink | undefined | Promise<En
 export async function readArchive(request: IncomingMessage, options: ReceiveOptions, open: OpenFile): Promise<void> {
   let wake: (() => void) | undefined
   const tar = new Readable({
-    highWaterMark: 256 << 10,
+    highWaterMark: 64 << 10,
     read() {
       wake?.()
       wake = undefined
     },
   })
   const end = new EndCheck()
-  const reading = readBundle(tar, (header) => {
+  const openEntry = (header: EntryHeader): ReturnType<OpenFile> => {
     if (header.type === 'directory') return undefined
     if (header.type !== 'file' && header.type !== 'contiguous-file') {
       throw new SupercargoError(
@@ -35,7 +35,8 @@ export async function readArchive(request: IncomingMessage, options: ReceiveOpti
       )
     }
     return open({ path: header.name.replace(/^(?:\.\/+)+/, ''), sizeBytes: header.sizeBytes })
-  })
+  }
+  const reading = readBundle(tar, openEntry, { bytesAreNoted: true })
   // A failure of the reader ends the pump, and the other way round.
   const stop = new AbortController()
   reading.catch((error: unknown) => stop.abort(error))

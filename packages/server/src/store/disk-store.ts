@@ -27,6 +27,7 @@ import { makeDirectories, makeStore, readFormat } from './store-format.ts'
 import { lockStore, type StoreLock } from './store-lock.ts'
 import { newResourceId, type StoreParts } from './store-parts.ts'
 import { Uploads } from './uploads.ts'
+import { WriteBudget } from './write-budget.ts'
 
 export interface DiskStoreOptions {
   readonly directory: string
@@ -64,6 +65,7 @@ export async function createDiskStore(options: DiskStoreOptions): Promise<DiskSt
       layout,
       limits,
       clock,
+      budget: new WriteBudget(limits.uploadBufferBytesMax),
       ledger: new SpaceLedger(limits, () => freeBytes(system, directory), found === undefined),
       shelf: new BlobShelf(system, layout),
       records: new ResourceRecords(system, layout, clock),

@@ -109,6 +109,27 @@ export async function writeFileDurably(system: FileSystem, path: string, content
   }
 }
 
+/**
+ * Writes all chunks at `position`; `landed` is told of each part that the file system took. A short write is no failure
+ * yet: a file system that fills up takes a part first and fails at the next call.
+ */
+export async function writeAll(
+  system: FileSystem,
+  fd: number,
+  chunks: readonly Uint8Array[],
+  position: number,
+  landed: (bytes: number) => void,
+): Promise<void> {
+  let at = position
+  for (let left = chunks; left.length > 0; ) {
+    const written = await system.writev(fd, left, at)
+    if (written === 0) throw Object.assign(new Error('the file system took no bytes'), { code: 'ENOSPC' })
+    at += written
+    landed(written)
+    left = behind(left, written)
+  }
+}
+
 /** Loops until all bytes are written: a file system that fills up takes a part first and fails at the next call. */
 export function writeAllNow(system: FileSystem, fd: number, bytes: Uint8Array, position: number): void {
   for (let done = 0; done < bytes.length; ) {
@@ -120,4 +141,14 @@ export function writeAllNow(system: FileSystem, fd: number, bytes: Uint8Array, p
 
 function facts(stats: fs.Stats): FileFacts {
   return { sizeBytes: stats.size, modifiedMs: stats.mtimeMs, directory: stats.isDirectory(), file: stats.isFile() }
+}
+
+/** The chunks without their first `written` bytes. */
+function behind(chunks: readonly Uint8Array[], written: number): readonly Uint8Array[] {
+  let bytes = written
+  for (const [index, chunk] of chunks.entries()) {
+    if (bytes < chunk.length) return [chunk.subarray(bytes), ...chunks.slice(index + 1)]
+    bytes -= chunk.length
+  }
+  return []
 }

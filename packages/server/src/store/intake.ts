@@ -59,7 +59,7 @@ export class DiskIntake implements Intake {
   }
 
   async file(path: string, sizeBytes: number | undefined): Promise<BlobWriter> {
-    const { limits, system, layout } = this.#parts
+    const { limits, system, budget, layout } = this.#parts
     if (this.#ended) throw uploadEnded(this.id)
     checkPath(path)
     checkCount(this.#received.length + this.#arriving.size + 1, limits)
@@ -79,6 +79,7 @@ export class DiskIntake implements Intake {
     const place = layout.intakePart(this.id, this.#files++)
     const part = PartWriter.begin({
       system,
+      budget,
       path: place,
       bytesMax: sizeBytes ?? bytesMax,
       tooLarge,

@@ -4,10 +4,12 @@ import { constants } from 'node:fs'
 import { type Digest, digestOf, SupercargoError } from '@supercargo/protocol'
 import { isErrno } from '@supercargo/transfer'
 import type { FileSystem } from './file-system.ts'
+import type { WriteBudget } from './write-budget.ts'
 import { WriteQueue } from './write-queue.ts'
 
 export interface PartOptions {
   readonly system: FileSystem
+  readonly budget: WriteBudget
   readonly path: string
   /** Bytes that the file may have at most. */
   readonly bytesMax: number
@@ -37,7 +39,7 @@ export class PartWriter {
   private constructor(options: PartOptions, hash: Hash, prefixBytes: number) {
     this.#options = options
     this.#hash = hash
-    this.#queue = new WriteQueue(options.system, options.path, prefixBytes, options.landed)
+    this.#queue = new WriteQueue(options.system, options.budget, options.path, prefixBytes, options.landed)
     this.#accepted = prefixBytes
   }
 

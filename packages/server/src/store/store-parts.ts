@@ -23,12 +23,15 @@ import type { ResourceRecords } from './resource-records.ts'
 import type { SpaceLedger } from './space-ledger.ts'
 import type { StoreLimits } from './store.ts'
 import type { StoreEvents } from './store-events.ts'
+import type { WriteBudget } from './write-budget.ts'
 
 export interface StoreParts {
   readonly system: FileSystem
   readonly layout: DiskLayout
   readonly limits: StoreLimits
   readonly clock: Clock
+  /** Shared by whatever is being written. */
+  readonly budget: WriteBudget
   readonly ledger: SpaceLedger
   readonly shelf: BlobShelf
   readonly records: ResourceRecords

@@ -191,4 +191,6 @@ export interface StoreLimits {
   readonly freeBytesMin: number
   /** An upload to which nothing arrives for this long is dropped. */
   readonly abandonedMs: number
+  /** Bytes of all uploads together that wait in memory for the disk. */
+  readonly uploadBufferBytesMax: number
 }

@@ -80,11 +80,12 @@ export class UploadBlobs {
   }
 
   async makeEmptyBlob(upload: OpenUpload): Promise<void> {
-    const { system, layout, shelf } = this.#parts
+    const { system, budget, layout, shelf } = this.#parts
     if (await shelf.has(upload.namespace, emptyDigest, 0)) return
     const path = layout.part(upload.record.id, emptyDigest)
     const part = PartWriter.begin({
       system,
+      budget,
       path,
       bytesMax: 0,
       tooLarge: () => uploadEnded(upload.record.id),
@@ -135,10 +136,10 @@ export class UploadBlobs {
   }
 
   async #openPart(upload: OpenUpload, file: StagedFile): Promise<PartWriter> {
-    const { system, layout } = this.#parts
+    const { system, budget, layout } = this.#parts
     const path = layout.part(upload.record.id, file.digest)
     const { landed } = upload.reservation
-    const options = { system, path, bytesMax: file.sizeBytes, tooLarge: () => blobTooLong(file), landed }
+    const options = { system, budget, path, bytesMax: file.sizeBytes, tooLarge: () => blobTooLong(file), landed }
     const prefixBytes = await this.#partBytes(upload, file)
     upload.begun.add(file.digest)
     if (prefixBytes === 0) return PartWriter.begin(options)

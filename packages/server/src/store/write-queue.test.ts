@@ -7,25 +7,31 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { descriptors } from '../testing/disk-harness.ts'
 import { content } from '../testing/staging.ts'
 import { type FileSystem, nodeFileSystem } from './file-system.ts'
+import { WriteBudget } from './write-budget.ts'
 import { WriteQueue } from './write-queue.ts'
 
 let directory: string
 let path: string
 let landed: number
+let budget: WriteBudget
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'supercargo-queue-'))
   path = join(directory, 'part')
   landed = 0
+  budget = new WriteBudget(16 * 2 ** 20)
 })
 
 afterEach(async () => {
   expect(await descriptors(directory)).toEqual([])
+  expect(budget.takenBytes).toBe(0)
+  // Nobody counts any more whose share could be smaller for it.
+  expect(budget.shareBytes).toBe(2 * 2 ** 20)
   await rm(directory, { recursive: true })
 })
 
-function queue(system: Partial<FileSystem> = {}): WriteQueue {
-  return new WriteQueue({ ...nodeFileSystem, ...system }, path, 0, (bytes) => {
+function queue(system: Partial<FileSystem> = {}, file = path): WriteQueue {
+  return new WriteQueue({ ...nodeFileSystem, ...system }, budget, file, 0, (bytes) => {
     landed += bytes
   })
 }
@@ -117,18 +123,36 @@ describe('the write queue', () => {
     await held.close()
   })
 
-  it('many tiny chunks do not pile up: their number is bounded as well as their bytes', async () => {
+  it('many tiny chunks cost no more memory than their bytes', async () => {
     const tiny = queue()
-    let waited = 0
-    for (let index = 0; index < 5000; index++) {
-      const waiting = tiny.push(Buffer.from('x'))
-      if (waiting !== undefined) waited++
-      await waiting
-    }
+    for (let index = 0; index < 70_000; index++) await tiny.push(Buffer.from(String(index % 10)))
+    expect(budget.takenBytes).toBe(2 * 64 * 2 ** 10)
     await tiny.flush()
     await tiny.close()
-    expect(waited).toBeGreaterThan(0)
-    expect((await readFile(path)).length).toBe(5000)
+    expect(await readFile(path, 'latin1')).toBe('0123456789'.repeat(7000))
+  })
+
+  it("a chunk is its owner's again at once: what happens to it later is not written", async () => {
+    const lent = queue()
+    const chunk = Buffer.alloc(100_000, 'a')
+    for (let round = 0; round < 30; round++) {
+      chunk.fill(97 + (round % 26))
+      await lent.push(chunk)
+    }
+    chunk.fill('!')
+    await lent.flush()
+    await lent.close()
+    const expected = Array.from({ length: 30 }, (_, round) => Buffer.alloc(100_000, 97 + (round % 26)))
+    expect((await readFile(path)).equals(Buffer.concat(expected))).toBe(true)
+  })
+
+  it('a chunk larger than many batches arrives whole', async () => {
+    const bytes = content(40 * 2 ** 20)
+    const large = queue()
+    await large.push(bytes)
+    await large.flush()
+    await large.close()
+    expect((await readFile(path)).equals(bytes)).toBe(true)
   })
 
   it('a chunk that comes just as a write ends is written, too', async () => {
@@ -182,5 +206,72 @@ describe('the write queue', () => {
     await stopping
     await expect(stuck.flush()).rejects.toMatchObject({ code: 'superseded' })
     expect(landed).toBe(2 ** 20)
+  })
+})
+
+describe('the budget of all write queues', () => {
+  /** A disk that finishes its writes one at a time, in the order they came. */
+  class SlowDisk {
+    readonly waiting: (() => void)[] = []
+    readonly system: Partial<FileSystem> = {
+      writev: (fd, chunks, position) =>
+        new Promise((resolve) => {
+          this.waiting.push(() => resolve(nodeFileSystem.writeNow(fd, Buffer.concat(chunks), position)))
+        }),
+    }
+  }
+
+  /** Pushes until the queue wants to be waited for; the bytes that it took. */
+  function fill(to: WriteQueue, chunk: Buffer): { taken: number; room: Promise<void> } {
+    for (let taken = chunk.length; ; taken += chunk.length) {
+      const room = to.push(chunk)
+      if (room !== undefined) return { taken, room }
+    }
+  }
+
+  it.each([1, 8, 32, 200, 1000])('bounds the memory of %i uploads that a slow disk holds up', async (uploads) => {
+    const disk = new SlowDisk()
+    const chunk = content(50_000)
+    const queues = Array.from({ length: uploads }, (_, index) => queue(disk.system, `${path}-${index}`))
+    // All have begun before the first is held up, as uploads do that arrive together.
+    for (const each of queues) each.push(chunk)
+    const filled = queues.map((each) => fill(each, chunk))
+    // Beyond the budget each upload has the chunk that may always come, in blocks.
+    const slack = uploads * 2 * 64 * 2 ** 10
+    expect(budget.takenBytes).toBeLessThanOrEqual(Math.max(16 * 2 ** 20, uploads * 64 * 2 ** 10) + slack)
+    const taken = filled.map((each) => each.taken)
+    expect(Math.max(...taken)).toBe(Math.min(...taken))
+    for (const finish of disk.waiting.splice(0)) finish()
+    await Promise.all(filled.map(({ room }) => room))
+    const stopped = Promise.all(queues.map((each) => each.stop(new SupercargoError('interrupted', 'end', 'end'))))
+    for (const finish of disk.waiting.splice(0)) finish()
+    await stopped
+  })
+
+  it('an upload waits for its own writes alone: one whose disk hangs holds up nobody', async () => {
+    const disk = new SlowDisk()
+    const hanging = queue(disk.system, `${path}-hanging`)
+    const { room } = fill(hanging, content(65_536))
+    const bytes = content(20 * 2 ** 20)
+    const other = queue()
+    await pushAll(other, bytes, () => 65_536)
+    await other.flush()
+    await other.close()
+    expect((await readFile(path)).equals(bytes)).toBe(true)
+    disk.waiting.shift()!()
+    await room
+    const end = hanging.stop(new SupercargoError('interrupted', 'end', 'end'))
+    for (const finish of disk.waiting.splice(0)) finish()
+    await end
+  })
+
+  it('a share that others made smaller is large again when they have ended', async () => {
+    const many = Array.from({ length: 64 }, (_, index) => queue({}, `${path}-${index}`))
+    for (const each of many) each.push(content(10))
+    expect(budget.shareBytes).toBe(256 * 2 ** 10)
+    for (const each of many.slice(0, 60)) await each.flush()
+    expect(budget.shareBytes).toBe(2 * 2 ** 20)
+    for (const each of many) await each.flush()
+    for (const each of many) await each.close()
   })
 })

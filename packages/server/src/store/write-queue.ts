@@ -1,15 +1,14 @@
-/** Chunks on their way into one file: collected to 1 MiB, written in order, synced now and then, never more than 2 MiB in memory. */
+/** Bytes on their way into one file: collected to 1 MiB, written in order, synced now and then, in memory never more than a share of the budget. */
 import { constants } from 'node:fs'
 import type { SupercargoError } from '@supercargo/protocol'
-import { type FileSystem, writeAllNow } from './file-system.ts'
+import { type FileSystem, writeAll, writeAllNow } from './file-system.ts'
 import { fromStorageError } from './store-error.ts'
+import { blockBytes, type WriteBudget } from './write-budget.ts'
 
 /** One write takes about this much: smaller costs system calls, larger gains nothing. */
 const batchBytes = 2 ** 20
-/** Below the limit of one vectored write (IOV_MAX, 1024), and a bound on what tiny chunks cost in memory. */
-const batchChunksMax = 512
-/** Bytes of one queue that wait in memory at most. */
-const outstandingBytesMax = 2 * 2 ** 20
+/** Below the limit of one vectored write (IOV_MAX, 1024). */
+const batchBlocksMax = 512
 /** Synced this often on the way, so that little is left to do after the last byte. */
 const syncEveryBytes = 64 * 2 ** 20
 
@@ -21,22 +20,32 @@ const syncEveryBytes = 64 * 2 ** 20
 export class WriteQueue {
   readonly #system: FileSystem
   readonly #path: string
+  readonly #budget: WriteBudget
   readonly #landed: (bytes: number) => void
   #fd: number | undefined
-  #batch: Uint8Array[] = []
+  /** Blocks of the budget; all but the last are full. */
+  #batch: Buffer[] = []
   #batched = 0
   #inFlight = 0
   #written: number
   #unsynced = 0
   #flushing = false
+  #holds = false
   #writing: Promise<void> | undefined
   #syncing: Promise<void> | undefined
   #room: PromiseWithResolvers<void> | undefined
   #failure: SupercargoError | undefined
 
   /** Continues after `position` bytes of the file. `landed` is told how many bytes the file system has taken. */
-  constructor(system: FileSystem, path: string, position: number, landed: (bytes: number) => void) {
+  constructor(
+    system: FileSystem,
+    budget: WriteBudget,
+    path: string,
+    position: number,
+    landed: (bytes: number) => void,
+  ) {
     this.#system = system
+    this.#budget = budget
     this.#path = path
     this.#written = position
     this.#landed = landed
@@ -51,13 +60,14 @@ export class WriteQueue {
     return this.#written
   }
 
-  /** Undefined: more may come at once. */
+  /** Undefined: more may come at once. The chunk is the caller's again in any case. */
   push(chunk: Uint8Array): Promise<void> | undefined {
-    this.#batch.push(chunk)
-    this.#batched += chunk.length
+    if (this.#failure !== undefined) return Promise.reject(this.#failure)
+    if (!this.#holds) this.#budget.join()
+    this.#holds = true
+    this.#copy(chunk)
     if (this.#due) this.#start()
-    if (this.#batched + this.#inFlight < outstandingBytesMax && this.#batch.length < batchChunksMax) return undefined
-    return this.#waitForRoom()
+    return this.#batched + this.#inFlight < this.#budget.shareBytes ? undefined : this.#waitForRoom()
   }
 
   /** Resolves when the file has all bytes. */
@@ -69,6 +79,7 @@ export class WriteQueue {
       this.#start()
       await this.#writing
     }
+    this.#letGo()
     await this.#syncing
     if (this.#failure !== undefined) throw this.#failure
   }
@@ -105,7 +116,7 @@ export class WriteQueue {
 
   get #due(): boolean {
     if (this.#failure !== undefined || this.#batched === 0) return false
-    return this.#flushing || this.#batched >= batchBytes || this.#batch.length >= batchChunksMax
+    return this.#flushing || this.#batched >= Math.min(batchBytes, this.#budget.shareBytes)
   }
 
   #waitForRoom(): Promise<void> {
@@ -130,8 +141,13 @@ export class WriteQueue {
   async #writeBatches(): Promise<void> {
     await this.#attempt(async () => {
       while (this.#due) {
-        const batch = this.#takeBatch()
-        await this.#writeAll(batch)
+        const blocks = this.#takeBatch()
+        try {
+          const chunks = withoutRest(blocks, this.#inFlight)
+          await writeAll(this.#system, this.#openNow(), chunks, this.#written, (bytes) => this.#advance(bytes))
+        } finally {
+          this.#budget.giveBack(blocks)
+        }
         this.#inFlight = 0
         this.#room?.resolve()
         this.#room = undefined
@@ -140,38 +156,39 @@ export class WriteQueue {
     }).catch(() => undefined)
   }
 
-  /** A short write is no failure yet: a file system that fills up takes a part first and fails at the next call. */
-  async #writeAll(batch: Uint8Array[]): Promise<void> {
-    const fd = this.#openNow()
-    let chunks = batch
-    while (chunks.length > 0) {
-      const written = await this.#system.writev(fd, chunks, this.#written)
-      if (written === 0) throw Object.assign(new Error('the file system took no bytes'), { code: 'ENOSPC' })
-      this.#advance(written)
-      chunks = rest(chunks, written)
-    }
-  }
-
   /** A file that is small enough for one batch is written in place: cheaper than the way through the thread pool. */
   #writeBatchNow(): void {
+    const blocks = this.#takeBatch()
     try {
       const fd = this.#openNow()
-      for (const chunk of this.#takeBatch()) {
+      for (const chunk of withoutRest(blocks, this.#inFlight)) {
         writeAllNow(this.#system, fd, chunk, this.#written)
         this.#advance(chunk.length)
       }
       this.#inFlight = 0
     } catch (error) {
       this.#fail(fromStorageError(error, `cannot write ${this.#path}`))
+    } finally {
+      this.#budget.giveBack(blocks)
     }
   }
 
-  #takeBatch(): Uint8Array[] {
-    const batch = this.#batch
-    this.#inFlight = this.#batched
-    this.#batch = []
-    this.#batched = 0
-    return batch
+  #copy(chunk: Uint8Array): void {
+    for (let at = 0; at < chunk.length; ) {
+      const filled = this.#batched % blockBytes
+      if (filled === 0) this.#batch.push(this.#budget.take())
+      const piece = chunk.subarray(at, at + blockBytes - filled)
+      this.#batch.at(-1)!.set(piece, filled)
+      this.#batched += piece.length
+      at += piece.length
+    }
+  }
+
+  #takeBatch(): Buffer[] {
+    const blocks = this.#batch.splice(0, batchBlocksMax)
+    this.#inFlight = Math.min(this.#batched, blocks.length * blockBytes)
+    this.#batched -= this.#inFlight
+    return blocks
   }
 
   #advance(bytes: number): void {
@@ -211,20 +228,21 @@ export class WriteQueue {
   #fail(error: SupercargoError): SupercargoError {
     this.#failure ??= error
     this.#inFlight = 0
-    this.#batch = []
+    this.#budget.giveBack(this.#batch.splice(0))
     this.#batched = 0
+    this.#letGo()
     this.#room?.reject(this.#failure)
     this.#room = undefined
     return this.#failure
   }
+
+  #letGo(): void {
+    if (this.#holds) this.#budget.leave()
+    this.#holds = false
+  }
 }
 
-/** The chunks without their first `written` bytes. */
-function rest(chunks: readonly Uint8Array[], written: number): Uint8Array[] {
-  let left = written
-  for (const [index, chunk] of chunks.entries()) {
-    if (left < chunk.length) return [chunk.subarray(left), ...chunks.slice(index + 1)]
-    left -= chunk.length
-  }
-  return []
+/** The first `bytes` bytes of full blocks. */
+function withoutRest(blocks: readonly Buffer[], bytes: number): Buffer[] {
+  return blocks.map((block, index) => block.subarray(0, Math.min(blockBytes, bytes - index * blockBytes)))
 }
