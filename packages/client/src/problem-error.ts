@@ -48,13 +48,24 @@ function fromProblem(text: string, response: HttpResponse): SupercargoError | un
 /** Something between us and the server answered: an ingress, a proxy, a captive portal, another program on that port. */
 function foreignError(response: HttpResponse, type: string, text: string): SupercargoError {
   const detail = type.startsWith('text/plain') ? text.trim().slice(0, 200) : undefined
-  const status = fromStatus(response.status, response.headers, shown(response.url), detail)
-  return new SupercargoError(status.kind, status.code, status.message, {
-    status: status.status,
-    retryAfterMs: status.retryAfterMs,
-    context: status.context,
-    hint: `the answer (${type === '' ? 'without a type' : printable(type).slice(1, -1)}) is not from a staging server: is a proxy or ingress in between, and is --server the right address?`,
-  })
+  const { kind, code, message, ...rest } = fromStatus(response.status, response.headers, shown(response.url), detail)
+  const { status, retryAfterMs, context } = rest
+  const shape = type === '' ? 'without a type' : printable(type).slice(1, -1)
+  const hint = `the answer (${shape}) is not from a staging server: ${proxyHint(response.status, text)}`
+  if (response.status !== 413) return new SupercargoError(kind, code, message, { status, retryAfterMs, context, hint })
+  const says = `${message}: something in front of the staging server takes no body of this size`
+  return new SupercargoError(kind, 'proxy-body-limit', says, { status, context, hint })
+}
+
+/** What is known to be the cause, and where it is set: names of nginx, which is in front of most. */
+function proxyHint(status: number, text: string): string {
+  if (status === 413)
+    return 'raise the limit there (client_max_body_size 0 in nginx; the annotation nginx.ingress.kubernetes.io/proxy-body-size: "0" of an Ingress)'
+  if (status === 504)
+    return 'a proxy waited for it too long; raise proxy_read_timeout and proxy_send_timeout in nginx (annotations nginx.ingress.kubernetes.io/proxy-read-timeout and proxy-send-timeout of an Ingress) if this comes again'
+  if (status === 502 || status === 503) return 'a proxy does not reach it; is it running and ready?'
+  if (text.includes('plain HTTP request was sent to HTTPS port')) return 'write https:// in --server'
+  return 'is a proxy or ingress in between, and is --server the right address?'
 }
 
 function isKind(kind: string | undefined): kind is ErrorKind {
