@@ -46,7 +46,7 @@ export async function serve(config: Config, options: ServeOptions = {}): Promise
   const log = options.log ?? createLog({ level: config.logLevel })
   const clock = options.clock ?? systemClock
   const environment = options.environment ?? process.env
-  const tls = config.tls === undefined ? undefined : await readTls(config.tls)
+  let tls = config.tls === undefined ? undefined : await readTls(config.tls, clock.now())
   const background = new AbortController()
   let authorizer: Authorizer | undefined
   let collector: Collector | undefined
@@ -58,12 +58,21 @@ export async function serve(config: Config, options: ServeOptions = {}): Promise
     store = await createDiskStore({ directory: config.store.directory, limits: config.limits, clock, onEvent })
     collector = composeCollector(config, store, log, clock)
     const frontDoor = await composeFrontDoor(config, clock, environment, background.signal)
-    app = await composeApp(config, store, collector, authorizer, log, clock, tls, frontDoor)
+    app = await composeApp(config, store, collector, authorizer, log, clock, () => tls, frontDoor)
     const address = await listen(app, config)
     log.info({ ...address, directory: config.store.directory, kube: config.kube, auth: config.auth }, 'serving')
     options.onReady?.(address)
     const following =
-      tls === undefined ? undefined : follow(app, config, tls, { clock, log, signal: background.signal })
+      tls === undefined
+        ? undefined
+        : followTls(app.fastify.server as unknown as TlsServer, config.tls!, tls, {
+            clock,
+            log,
+            signal: background.signal,
+            onChange: (material) => {
+              tls = material
+            },
+          })
     const tidying = keepNamesTidy({ names: frontDoor.names, store, clock, log, signal: background.signal })
     await aborted(options.signal)
     await drainApp(app, { timeoutMs: config.drainTimeoutMs, clock, log })
@@ -101,7 +110,7 @@ function composeApp(
   authorizer: Authorizer | undefined,
   log: Log,
   clock: Clock,
-  tls: TlsMaterial | undefined,
+  tls: () => TlsMaterial | undefined,
   frontDoor: FrontDoorParts,
 ): Promise<App> {
   return buildApp({
@@ -116,7 +125,8 @@ function composeApp(
     podUrl: config.podUrl ?? config.publicUrl,
     trustedProxies: config.trustedProxies,
     accelRedirect: config.accelRedirect,
-    tls: tls?.options,
+    tls: tls()?.options,
+    certificateEndsAtMs: () => tls()?.endsAtMs,
   })
 }
 
@@ -178,15 +188,6 @@ async function listen(app: App, config: Config): Promise<ServerAddress> {
     host: taken.address,
     port: taken.port,
   }
-}
-
-function follow(
-  app: App,
-  config: Config,
-  tls: TlsMaterial,
-  options: { readonly clock: Clock; readonly log: Log; readonly signal: AbortSignal },
-): Promise<void> {
-  return followTls(app.fastify.server as unknown as TlsServer, config.tls!, tls.fingerprint, options)
 }
 
 function aborted(signal: AbortSignal | undefined): Promise<void> {

@@ -19,6 +19,8 @@ export interface MetricSources {
   usage(): { readonly bytes: number; readonly reservedBytes: number; readonly openUploads: number }
   activeUploads(): number
   activeDownloads(): number
+  /** Undefined where there is no certificate. */
+  readonly certificateEndsAtMs?: (() => number | undefined) | undefined
   /** Undefined when the collector does not answer. */
   collector(): Promise<CollectorStatus | undefined>
 }
@@ -101,6 +103,11 @@ export function createMetrics(sources: MetricSources): Metrics {
     'Bytes promised to open uploads.',
     () => sources.usage().reservedBytes,
   )
+  const { certificateEndsAtMs } = sources
+  if (certificateEndsAtMs !== undefined) {
+    const help = 'When the certificate that is served ends, in seconds since 1970.'
+    gauge(registry, 'supercargo_certificate_end_seconds', help, () => (certificateEndsAtMs() ?? 0) / 1000)
+  }
   gauge(registry, 'process_resident_memory_bytes', 'Resident memory.', () => process.memoryUsage.rss())
   gauge(registry, 'process_cpu_seconds_total', 'CPU time, user and system.', () => {
     const { user, system } = process.cpuUsage()

@@ -1,6 +1,6 @@
 /** Certificates change while the server runs. */
 import { execFileSync } from 'node:child_process'
-import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { request } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -53,6 +53,20 @@ function served(url: string, more: object = {}): Promise<string> {
     request(`${url}/livez`, { agent: false, rejectUnauthorized: false, ...more }, (answer) => {
       const { subject } = (answer.socket as import('node:tls').TLSSocket).getPeerCertificate()
       answer.resume().on('end', () => resolve(String(subject.CN)))
+    })
+      .on('error', reject)
+      .end()
+  })
+}
+
+function page(url: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    request(url, { agent: false, rejectUnauthorized: false }, (answer) => {
+      let text = ''
+      answer.setEncoding('utf8').on('data', (chunk: string) => {
+        text += chunk
+      })
+      answer.on('end', () => resolve(text))
     })
       .on('error', reject)
       .end()
@@ -135,8 +149,50 @@ describe('the certificate (case 110)', () => {
     ['none.crt', 'one.key', 'no-such-file'],
     ['one.key', 'one.key', 'bad-certificate'],
     ['empty', 'one.key', 'bad-certificate'],
+    ['one.crt', 'locked.key', 'bad-certificate'],
+    ['chain.crt', 'two.key', 'bad-certificate'],
   ])('%s with the key %s is refused at the start', async (certFile, keyFile, code) => {
     await writeFile(at('empty'), '')
-    await expect(readTls({ certFile: at(certFile), keyFile: at(keyFile) })).rejects.toMatchObject({ code })
+    const locked = ['pkcs8', '-topk8', '-in', at('one.key'), '-out', at('locked.key'), '-passout', 'pass:word']
+    execFileSync('openssl', locked, { stdio: 'ignore' })
+    await writeFile(at('chain.crt'), `${await readFile(at('one.crt'), 'utf8')}${await readFile(at('two.crt'), 'utf8')}`)
+    const failure = await readTls({ certFile: at(certFile), keyFile: at(keyFile) }, Date.now()).catch((error) => error)
+    expect(failure).toMatchObject({ kind: code === 'no-such-file' ? 'notFound' : 'invalid', code })
+    expect(failure.message).toContain(at(certFile))
+  })
+
+  it('that has ended is refused at the start, by name and with its end, and warned of before', async () => {
+    const files = { certFile: at('one.crt'), keyFile: at('one.key') }
+    const inThreeDays = Date.now() + 3 * 24 * 3_600_000
+    const text = expect.stringMatching(/one\.crt ended at \d{4}-/)
+    await expect(readTls(files, inThreeDays)).rejects.toMatchObject({ code: 'certificate-ended', message: text })
+    await withServer(files, async ({ url }, _clock, logged) => {
+      await until(() => logged().includes('the certificate ends soon') || undefined, 5000, logged)
+      // The server shows its own certificate, so a client of it may be asked by plain means.
+      const metrics = await page(`${url}/metrics`)
+      const { endsAtMs } = await readTls(files, Date.now())
+      expect(metrics).toContain(`supercargo_certificate_end_seconds ${endsAtMs / 1000}\n`)
+    })
+  })
+
+  it('is served anew when a mounted secret is swapped by its link, as Kubernetes does it', async () => {
+    for (const name of ['one', 'two']) {
+      await mkdir(at(`..${name}`))
+      await copyFile(at(`${name}.crt`), at(`..${name}/tls.crt`))
+      await copyFile(at(`${name}.key`), at(`..${name}/tls.key`))
+    }
+    await mkdir(at('mount'))
+    await symlink(at('..one'), at('mount/..data'))
+    for (const name of ['tls.crt', 'tls.key']) await symlink(`..data/${name}`, at(`mount/${name}`))
+    await withServer({ certFile: at('mount/tls.crt'), keyFile: at('mount/tls.key') }, async ({ url }, clock) => {
+      expect(await served(url)).toBe('one')
+      await symlink(at('..two'), at('mount/..new'))
+      await rename(at('mount/..new'), at('mount/..data'))
+      const renewed = async () => {
+        clock.advance(tlsPollMs)
+        return (await served(url)) === 'two' ? true : undefined
+      }
+      await until(renewed, 5000, () => 'the new certificate is not served')
+    })
   })
 })

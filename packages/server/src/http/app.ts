@@ -57,6 +57,8 @@ export interface AppDependencies {
   readonly frontDoor?: FrontDoorParts | undefined
   /** Serves https with these when given; plain http otherwise. */
   readonly tls?: TlsServerOptions | undefined
+  /** Of the certificate that is served at the moment. */
+  readonly certificateEndsAtMs?: () => number | undefined
 }
 
 export interface App {
@@ -147,6 +149,8 @@ function composeEdge(dependencies: AppDependencies): Edge {
     usage: () => store.usage(),
     activeUploads: () => admission.active,
     activeDownloads: () => pool.active,
+    certificateEndsAtMs:
+      dependencies.certificateEndsAtMs?.() === undefined ? undefined : dependencies.certificateEndsAtMs,
     // A scrape does not fail for it: the other metrics are still worth having.
     collector: () => collector.status().catch(() => undefined),
   })
