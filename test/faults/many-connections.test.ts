@@ -2,11 +2,13 @@
 import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { Agent, get } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { routes } from '@supercargo/protocol'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { hadoop, upload } from '../../packages/server/src/testing/hadoop-client.ts'
 import { type ServerProcess, startStagingServer } from '../process/staging-server.ts'
 
 const mebibyte = 2 ** 20
@@ -63,6 +65,23 @@ async function stage(bytes: Uint8Array): Promise<{ status: number; path: string;
   }
 }
 
+/** Compares while the bytes come: nothing is collected here. */
+function read(url: string, agent: Agent, content: Buffer): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const request = get(url, { agent }, (answer) => {
+      let at = 0
+      let same = answer.statusCode === 200
+      answer.on('data', (chunk: Buffer) => {
+        same &&= content.subarray(at, at + chunk.length).equals(chunk)
+        at += chunk.length
+      })
+      answer.once('error', reject)
+      answer.once('end', () => resolve(same && at === content.length ? 'the same bytes' : `others, ${at} of them`))
+    })
+    request.once('error', reject)
+  })
+}
+
 describe('idle connections (case 98)', () => {
   it('cost little memory each, and do not keep others out', async () => {
     const before = memory('VmRSS')
@@ -111,6 +130,22 @@ describe('64 uploads and 16 downloads that all stand still (case 81)', () => {
     await expect.poll(() => received.filter((bytes) => bytes > content.length).length, { timeout: 30_000 }).toBe(16)
     expect(memory('VmHWM')).toBeLessThan(256 * mebibyte)
   })
+})
+
+describe('200 executors that read one jar at once through the door of stock Spark', () => {
+  it('each get all of its bytes, from one file on the disk, and cost less memory than twelve of them', async () => {
+    const content = randomBytes(8 * mebibyte)
+    for (const name of ['a.jar', 'nightly/a.jar'])
+      expect((await upload(server, `/spark/${name}`, content)).status).toBe(201)
+    const blobs = readdirSync(join(work, 'store', 'blobs', 'spark'), { recursive: true, withFileTypes: true })
+    expect(blobs.filter((entry) => entry.isFile()).length).toBe(1)
+    const before = memory('VmRSS')
+    const asked = await hadoop(server, 'GET', '/spark/a.jar', 'OPEN', { buffersize: '65536' })
+    const agent = new Agent()
+    const readers = Array.from({ length: 200 }, () => read(`${asked.headers.get('location')}&offset=0`, agent, content))
+    expect(await Promise.all(readers)).toEqual(readers.map(() => 'the same bytes'))
+    expect(memory('VmHWM') - before).toBeLessThan(96 * mebibyte)
+  }, 120_000)
 })
 
 describe('a process with few descriptors (case 63)', () => {

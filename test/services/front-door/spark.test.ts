@@ -1,95 +1,131 @@
-/** Stock spark-submit with one setting: it uploads to the server, and the same Spark reads what it uploaded and runs on it. */
-import { mkdtempSync, rmSync } from 'node:fs'
+/** Stock spark-submit with one setting, on a real node: driver and executors get what was local, and it goes when the driver is gone. */
+import { copyFile, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { type ServerProcess, startStagingServer, command as supercargo } from '../../process/staging-server.ts'
+import { command as supercargo } from '../../process/staging-server.ts'
+import type { ServiceDetails } from '../catalog.ts'
 import { command } from '../command.ts'
+import { type DeployedServer, deployServer } from '../images/deployment.ts'
+import { importProductImages, repository } from '../images/product-images.ts'
 import { kubectl } from '../kubernetes/kubectl.ts'
-import type { KubernetesDetails } from '../kubernetes/start.ts'
-import { describeWith, provisionTimeoutMs, running } from '../running.ts'
-import { type SparkLine, sparkLines } from '../spark/provision.ts'
-import { expectedResult, type SparkDetails } from '../spark/start.ts'
+import { describeWith, progress, provisionTimeoutMs, running } from '../running.ts'
+import type { SparkLine } from '../spark/provision.ts'
+import { expectedResult } from '../spark/start.ts'
 import { sparkSubmit } from '../spark/submission.ts'
+import { until } from '../until.ts'
 
-describeWith(['spark', 'kubernetes'], 'stock spark-submit', () => {
+const namespace = 'front-door'
+/** Collection follows soon, but not before what was fetched has been quiet for a minute. */
+const collector = ['sweep-interval', 'absent-grace', 'condemned'].flatMap((name) => [`--collector-${name}-ms`, '1000'])
+const collectedMs = 180_000
+
+describeWith(['spark-cluster'], 'stock spark-submit', () => {
+  let cluster: ServiceDetails<'spark-cluster'>
+  let server: DeployedServer
   let work: string
-  let server: ServerProcess
-  let cluster: KubernetesDetails
-  let spark: SparkDetails
 
   beforeAll(async () => {
-    work = mkdtempSync(join(tmpdir(), 'supercargo-spark-door-'))
-    cluster = await running('kubernetes')
-    spark = await running('spark')
-    server = await startStagingServer({ arguments: ['--store', join(work, 'store')] })
+    cluster = await running('spark-cluster')
+    await importProductImages(cluster.importCommand, progress())
+    work = await mkdtemp(join(tmpdir(), 'supercargo-spark-door-'))
+    server = await deployServer(cluster, 'cargo-for-front-door', { arguments: collector, collects: true })
+    await kubectl(cluster, ['create', 'namespace', namespace])
+    await inside('apply', '-f', join(repository, 'deploy', 'examples', 'cluster-mode', 'accounts.yaml'))
   }, provisionTimeoutMs)
+
   afterAll(async () => {
-    await server.stop()
-    rmSync(work, { recursive: true, force: true })
+    await server?.remove()
+    if (work !== undefined) await rm(work, { recursive: true, force: true })
+    if (cluster !== undefined) await kubectl(cluster, ['delete', 'namespace', namespace, '--wait=false'])
   })
 
+  const inside = (...args: string[]): Promise<string> => kubectl(cluster, ['--namespace', namespace, ...args])
+
+  /** By the address of the Service, which submitter and pods reach, and which lets the server see the address of a pod. */
   async function uploadPath(...options: string[]): Promise<string> {
-    const argv = [process.execPath, supercargo, 'token', 'create', '-n', 'default', '--quiet', ...options]
-    return (await command(argv, { env: { SUPERCARGO_SERVER: server.url } })).trim()
+    const argv = [process.execPath, supercargo, 'token', 'create', '-n', namespace, '--quiet', ...options]
+    return (await command(argv, { env: { SUPERCARGO_SERVER: server.client.server.href } })).trim()
   }
 
-  /** Submits in cluster mode and resolves to the exit code, what it said, and the properties that the driver would get. */
-  async function submit(line: SparkLine, driver: string, path: string) {
-    const [app, dependency] =
-      line === '4' ? [spark.appJar4, spark.dependencyJar4] : [spark.appJar3, spark.dependencyJar3]
+  function submit(line: SparkLine, driver: string, path: string, more: Record<string, string>, what: string[]) {
     const settings = {
       'spark.kubernetes.file.upload.path': path,
-      'spark.kubernetes.container.image': 'not/pulled',
+      'spark.kubernetes.namespace': namespace,
+      'spark.kubernetes.container.image': line === '4' ? cluster.image4 : cluster.image3,
+      'spark.kubernetes.container.image.pullPolicy': 'Never',
+      'spark.kubernetes.authenticate.driver.serviceAccountName': 'spark-driver',
       'spark.kubernetes.driver.pod.name': driver,
-      'spark.kubernetes.submission.waitAppCompletion': 'false',
+      'spark.kubernetes.driver.request.cores': '100m',
+      'spark.kubernetes.executor.request.cores': '100m',
+      'spark.driver.memory': '512m',
+      'spark.executor.memory': '512m',
+      'spark.executor.instances': '1',
+      ...more,
     }
     const conf = Object.entries(settings).flatMap(([key, value]) => ['--conf', `${key}=${value}`])
-    const target = ['--master', `k8s://${cluster.server}`, '--deploy-mode', 'cluster', '--class', spark.mainClass]
-    const what = ['--jars', dependency, '--files', spark.settingsFile, '--py-files', spark.pythonModule, app]
-    const submitted = await sparkSubmit(spark, line, [...target, ...conf, ...what, 'settings.txt', '100'], {
+    const target = ['--master', `k8s://${cluster.server}`, '--deploy-mode', 'cluster']
+    return sparkSubmit(cluster, line, [...target, ...conf, ...what], {
       KUBECONFIG: cluster.kubeconfig,
+      LC_ALL: 'C.UTF-8',
     })
-    return { ...submitted, properties: submitted.exitCode === 0 ? await propertiesOf(driver) : {} }
   }
 
-  async function propertiesOf(driver: string): Promise<Record<string, string>> {
-    const pod = JSON.parse(await kubectl(cluster, ['get', 'pod', driver, '-o', 'json'])) as {
-      metadata: { uid: string }
-      spec: { volumes: { configMap?: { name: string } }[] }
+  /** Runs to the end; resolves to what the driver said. */
+  async function completed(...call: Parameters<typeof submit>): Promise<string> {
+    const { stderr } = await submit(...call)
+    const log = await inside('logs', call[1]).catch((cause: Error) => cause.message)
+    expect(log, stderr).toContain(expectedResult)
+    expect(await inside('get', 'pod', call[1], '-o', 'jsonpath={.status.phase}')).toBe('Succeeded')
+    return log
+  }
+
+  /** The files of which the collector says that this is their owner. */
+  async function keptFor(owner: RegExp): Promise<number> {
+    const { resources } = await server.client.list({ namespace })
+    return resources.filter(({ reason }) => owner.test(reason)).length
+  }
+
+  it('brings jars and files to the driver and to executors that fetch for themselves, and they go with the pod of the claim', async () => {
+    const dependency = join(work, 'größe-漢.jar')
+    await copyFile(cluster.dependencyJar4, dependency)
+    const claim = {
+      'spark.kubernetes.driver.label.supercargo.io/claim': 'etl',
+      'spark.kubernetes.jars.avoidDownloadSchemes': 'webhdfs',
     }
-    const name = pod.spec.volumes.find(({ configMap }) => configMap?.name.startsWith('spark-drv-'))!.configMap!.name
-    const text = await kubectl(cluster, ['get', 'configmap', name, '-o', 'jsonpath={.data.spark\\.properties}'])
-    const pairs = text
-      .split('\n')
-      .filter((row) => row.includes('=') && !row.startsWith('#'))
-      .map((row) => [row.slice(0, row.indexOf('=')), row.slice(row.indexOf('=') + 1).replaceAll('\\', '')])
-    return Object.fromEntries(pairs)
-  }
-
-  it.each(sparkLines)('%s uploads its jars and files, and the same Spark runs on them', async (line) => {
-    const path = await uploadPath('--note', `spark ${line}`)
-    const { exitCode, stderr, properties } = await submit(line, `driver-${line}`, `${path}/claim=etl-${line}`)
-    expect(exitCode, stderr).toBe(0)
-    const jars = properties['spark.jars']!.split(',')
-    const files = properties['spark.files']!.split(',').filter((file) => file.endsWith('settings.txt'))
-    for (const uri of [...jars, ...files])
-      expect(uri).toMatch(/^webhdfs:.*\/claim=etl-[34]\/spark-upload-[0-9a-f-]{36}\//)
-    const application = jars.find((jar) => jar.endsWith('app.jar'))!
-    const others = jars.filter((jar) => jar !== application)
-    const local = ['--master', 'local[2]', '--conf', 'spark.ui.enabled=false', '--files', files.join()]
-    const args = [...local, '--jars', others.join(), '--class', spark.mainClass, application, 'settings.txt', '100']
-    const ran = await sparkSubmit(spark, line, args)
-    expect(ran.stdout, ran.stderr).toContain(expectedResult)
+    const what = ['--class', cluster.mainClass, '--jars', dependency, '--files', cluster.settingsFile, cluster.appJar4]
+    const path = `${await uploadPath()}/claim=etl`
+    const log = await completed('4', 'java', path, claim, [...what, 'settings.txt', '100'])
+    expect(log).toMatch(/Added JAR webhdfs:\S+\.jar at webhdfs:/)
+    expect(await keptFor(/its owner .*supercargo\.io\/claim=etl.* is there/)).toBe(3)
+    await inside('delete', 'pod', 'java')
   })
 
   it('shows its user what the server says, and never retries in silence', async () => {
+    const what = ['--class', cluster.mainClass, cluster.appJar4]
     const path = await uploadPath('--bytes-max', '10')
-    const full = await submit('4', 'driver-full', path)
+    const full = await submit('4', 'full', path, {}, what)
     expect(full.exitCode).not.toBe(0)
     expect(full.stderr).toContain('the quota of the token, 10 B, is used up')
-    const wrong = await submit('4', 'driver-wrong', `${path}x`)
-    expect(wrong.stderr).toMatch(/token create -n default/)
-    expect(server.logged()).not.toContain(path.split('/').at(-1)!)
+    const wrong = await submit('4', 'wrong', `${path}x`, {}, what)
+    expect(wrong.stderr).toMatch(new RegExp(`token create -n ${namespace}`))
+  })
+
+  it('brings Python a module, a file and an archive, which belong to the driver that read them', async () => {
+    const archive = join(work, 'conf.tgz')
+    await command(['tar', 'czf', archive, '-C', join(cluster.settingsFile, '..'), 'settings.txt'])
+    const files = ['--py-files', cluster.pythonModule, '--files', cluster.settingsFile, '--archives', `${archive}#conf`]
+    const path = await uploadPath()
+    await completed('3', 'python', path, {}, [...files, cluster.pythonMain, 'conf/settings.txt', '100'])
+    const uid = await inside('get', 'pod', 'python', '-o', 'jsonpath={.metadata.uid}')
+    const bound = async () => (await keptFor(/its owner Pod .*python.* is there/)) === 4
+    await until('the owner of all files', bound, { timeoutMs: 60_000 })
+    const { resources } = await server.client.list({ namespace })
+    expect(resources.filter(({ owner }) => owner.some((each) => each.uid === uid)).length).toBe(4)
+    await inside('delete', 'pod', 'python')
+    const none = async () => (await server.client.list({ namespace })).resources.length === 0
+    await until('the files of both jobs to go', none, { timeoutMs: collectedMs })
+    const log = await kubectl(cluster, ['logs', 'deployment/supercargo', '--namespace', 'cargo-for-front-door'])
+    expect(log).not.toContain(path.split('/').at(-1)!)
   })
 })

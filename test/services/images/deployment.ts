@@ -1,8 +1,10 @@
 /** Our images at work on a test cluster: the server behind a Service, and the init container that localizes from it. */
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { createClient, type StagedResource, type StagingClient } from '@supercargo/client'
 import { kubectl } from '../kubernetes/kubectl.ts'
 import type { KubernetesNodeDetails } from '../kubernetes-node/start.ts'
-import { initImage, serverImage } from './product-images.ts'
+import { initImage, repository, serverImage } from './product-images.ts'
 
 export interface DeployedServer {
   /** Where pods reach it, by name. */
@@ -10,6 +12,13 @@ export interface DeployedServer {
   /** From this machine, by the address of its Service. */
   readonly client: StagingClient
   remove(): Promise<void>
+}
+
+export interface DeployedServerOptions {
+  /** Of `supercargo serve`, beside those that every deployed server has. */
+  readonly arguments?: readonly string[]
+  /** It looks owners up in its cluster, with the rights that are shipped, and collects. */
+  readonly collects?: true
 }
 
 /** The part of a pod that localizes: what a template or a manifest takes over. */
@@ -35,7 +44,12 @@ export const restricted = {
 } as const
 
 /** In a namespace of its own, which enforces restricted Pod Security; as a user whom no image knows. */
-export async function deployServer(cluster: KubernetesNodeDetails, namespace: string): Promise<DeployedServer> {
+export async function deployServer(
+  cluster: KubernetesNodeDetails,
+  namespace: string,
+  options: DeployedServerOptions = {},
+): Promise<DeployedServer> {
+  const collects = options.collects === true
   const name = 'supercargo'
   const podUrl = `http://${name}.${namespace}.svc.cluster.local:${port}`
   const arguments_ = [
@@ -46,6 +60,8 @@ export async function deployServer(cluster: KubernetesNodeDetails, namespace: st
     '--allow-anonymous',
     '--pod-url',
     podUrl,
+    ...(collects ? ['--kube', 'auto'] : []),
+    ...(options.arguments ?? []),
   ]
   const container = {
     name: 'server',
@@ -79,7 +95,8 @@ export async function deployServer(cluster: KubernetesNodeDetails, namespace: st
         template: {
           metadata: { labels: { app: name } },
           spec: {
-            automountServiceAccountToken: false,
+            automountServiceAccountToken: collects,
+            ...(collects ? { serviceAccountName: name } : {}),
             containers: [container],
             volumes: [{ name: 'store', emptyDir: {} }],
           },
@@ -87,6 +104,7 @@ export async function deployServer(cluster: KubernetesNodeDetails, namespace: st
       },
     },
   ])
+  if (collects) await kubectl(cluster, ['apply', '-f', '-'], await shippedRights(namespace))
   const ready = ['rollout', 'status', `deployment/${name}`, '--namespace', namespace, `--timeout=${readyTimeout}`]
   await kubectl(cluster, ready)
   const get = ['get', 'service', name, '--namespace', namespace, '-o', 'jsonpath={.spec.clusterIP}']
@@ -97,6 +115,7 @@ export async function deployServer(cluster: KubernetesNodeDetails, namespace: st
     remove: async () => {
       client.close()
       await kubectl(cluster, ['delete', 'namespace', namespace, '--wait=false'])
+      if (collects) await kubectl(cluster, ['delete', '-f', '-', '--wait=false'], await shippedRights(namespace))
     },
   }
 }
@@ -140,6 +159,18 @@ export async function localizing(
     ],
     mount: { name: 'localized', mountPath: dataFolder, readOnly: true },
   }
+}
+
+/** What deploy/base gives the server to look owners up, under names of the namespace's own: others use the cluster, too. */
+async function shippedRights(namespace: string): Promise<string> {
+  const text = await readFile(join(repository, 'deploy', 'base', 'rbac.yaml'), 'utf8')
+  return text
+    .split(/^---$/m)
+    .filter((part) => /^kind: (ServiceAccount|ClusterRole|ClusterRoleBinding)$/m.test(part))
+    .filter((part) => /^ {2}name: supercargo(-server|-owners)?$/m.test(part))
+    .map((part) => part.replaceAll('namespace: supercargo', `namespace: ${namespace}`))
+    .map((part) => part.replaceAll(/name: supercargo-(server|owners)/g, `name: ${namespace}-$1`))
+    .join('---\n')
 }
 
 async function apply(cluster: KubernetesNodeDetails, items: readonly object[]): Promise<void> {

@@ -37,8 +37,8 @@ import { registerTokenRoutes } from './token-routes.ts'
 import { answerUnknownRoutes, type KnownRoute } from './unknown-routes.ts'
 import { registerV0Routes } from './v0-routes.ts'
 import { type FrontDoorParts, openFrontDoor } from './webhdfs/front-door.ts'
-import { unreadableNameAnswer } from './webhdfs/remote-exception.ts'
 import { registerWebhdfsRoutes } from './webhdfs/routes.ts'
+import { readUnescapedName } from './webhdfs/unescaped-name.ts'
 
 export interface AppDependencies {
   readonly store: Store
@@ -99,7 +99,7 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
       request.exchange.failure = fromRequestError(error)
       sendProblem(reply, request.exchange.failure)
     },
-    clientErrorHandler: (error, socket) => answerClientError(edge, error, socket as Socket),
+    clientErrorHandler: (error, socket) => answerClientError(app.server, edge, error, socket as Socket),
   })
   app.server.on('checkContinue', (request, response) => app.routing(request, response))
   app.removeAllContentTypeParsers()
@@ -193,17 +193,17 @@ function makeServer(handler: RequestListener, tls: TlsServerOptions | undefined)
 }
 
 /** What the HTTP parser refuses never becomes a request, so it is answered on the socket. */
-function answerClientError(edge: Edge, error: NodeJS.ErrnoException, socket: Socket): void {
+function answerClientError(server: Server, edge: Edge, error: NodeJS.ErrnoException, socket: Socket): void {
   if (!socket.writable || error.code === 'ECONNRESET' || error.code === 'EPIPE') {
     socket.destroy()
     return
   }
+  const pending = (socket as Socket & { _httpMessage?: ServerResponse })._httpMessage
+  const { rawPacket } = error as { rawPacket?: Buffer }
+  if (error.code === 'HPE_INVALID_URL' && !pending && rawPacket && readUnescapedName(server, socket, rawPacket)) return
   const problem = clientProblem(error)
   edge.log.info({ error: problem }, 'not a request')
-  const { rawPacket } = error as { rawPacket?: Buffer }
-  const text = (rawPacket && unreadableNameAnswer(rawPacket)) ?? rawProblem(problem)
-  const answer = (): void => void socket.end(text, () => socket.destroy())
-  const pending = (socket as Socket & { _httpMessage?: ServerResponse })._httpMessage
+  const answer = (): void => void socket.end(rawProblem(problem), () => socket.destroy())
   if (pending === undefined || pending === null) answer()
   // The bytes behind a whole request are wrong, not the request: its own answer comes first.
   else if (pending.req.complete) pending.once('close', answer)

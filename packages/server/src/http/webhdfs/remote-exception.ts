@@ -1,5 +1,5 @@
 /** Errors as Hadoop's clients read them: the class that the client throws, and the message that its user sees as it is. */
-import { SupercargoError } from '@supercargo/protocol'
+import type { SupercargoError } from '@supercargo/protocol'
 import type { FastifyReply } from 'fastify'
 import { fromRequestError, problemHeaders, toProblem } from '../problem.ts'
 
@@ -50,30 +50,7 @@ export function sendRemoteException(reply: FastifyReply, thrown: unknown): Fasti
   return sendHadoopJson(reply, status, body)
 }
 
-/**
- * A Hadoop client writes characters beyond ASCII into the request line as they are, which is no HTTP, so there is no request to
- * answer. Undefined for what is something else. `head` may hold a token: it is looked at and not kept.
- */
-export function unreadableNameAnswer(head: Buffer): string | undefined {
-  const line = head
-    .subarray(0, 16 << 10)
-    .toString('latin1')
-    .split('\r\n', 1)[0]!
-  if (!/^(GET|PUT|POST|DELETE) \/webhdfs\/v1\/.*[\x80-\xff]/.test(line)) return undefined
-  const error = new SupercargoError(
-    'invalid',
-    'name-beyond-ascii',
-    'the path has a character that Hadoop cannot send',
-    {
-      hint: 'give the file a name of ASCII characters; spaces and "%" are fine',
-    },
-  )
-  const { status, body } = remoteException(error, undefined)
-  const text = JSON.stringify(body)
-  return `HTTP/1.1 ${status} Bad Request\r\nContent-Length: ${Buffer.byteLength(text)}\r\nConnection: close\r\n\r\n${text}`
-}
-
-function remoteException(error: SupercargoError, id: string | undefined): { status: number; body: object } {
+function remoteException(error: SupercargoError, id: string): { status: number; body: object } {
   const { javaClass, status } = hadoopAnswer(error)
   const { detail, hint, requestId } = toProblem(error, id)
   const more = [hint, error.kind === 'internal' ? `request ${requestId}` : undefined].filter(

@@ -45,11 +45,16 @@ async function operate(
   if (wanted === 'PUT CREATE') return create(operating, request)
   const operation = Object.hasOwn(nameOperations, wanted) ? nameOperations[wanted] : undefined
   if (operation !== undefined) return operation(operating)
-  throw refusal(request.method, asked.operation)
+  throw refusal(request, asked.operation)
 }
 
-function refusal(method: string, operation: string): SupercargoError {
+function refusal({ method, raw }: FastifyRequest, operation: string): SupercargoError {
   if (operation === '') {
+    if (raw.url!.split('?').length > 2) {
+      return new SupercargoError('invalid', 'name-unwritable', 'the path has a "?" in the place of a character', {
+        hint: 'Java writes what its locale does not have so: set LC_ALL=C.UTF-8, or give the file a name of ASCII characters',
+      })
+    }
     return new SupercargoError('invalid', 'operation-missing', 'the parameter op is missing', {
       hint: 'it names the operation: OPEN, LISTSTATUS, CREATE …',
     })
