@@ -12,6 +12,7 @@ import type { StoreEvent } from '../store/store-events.ts'
 import { BlobIndex, type NamedBlobs } from './blob-index.ts'
 import { EvidenceClock } from './evidence-clock.ts'
 import { findingOf } from './finding.ts'
+import { SharedOwners } from './shared-owners.ts'
 
 export interface IndexedResource {
   readonly id: string
@@ -77,6 +78,7 @@ export class ResourceIndex {
   readonly damaged = new Set<string>()
   readonly #layout: DiskLayout
   readonly #resources = new Map<string, IndexedResource>()
+  readonly #owners = new SharedOwners()
   readonly #early = new Map<string, EarlyNews>()
   #building = false
   #sequence = 0
@@ -193,7 +195,8 @@ export class ResourceIndex {
 
   #insert(record: ResourceRecord, lastFetchedAtMs: number | null, remembered: boolean): void {
     if (this.#resources.has(record.id)) return
-    const { id, owners, principal, files, createdAtMs, committedAtMs } = record
+    const { id, principal, files, createdAtMs, committedAtMs } = record
+    const owners = this.#owners.take(record.owners)
     const namespace = namespaceOf(owners)
     this.#sorted = undefined
     this.#resources.set(id, {
@@ -223,10 +226,11 @@ export class ResourceIndex {
 
   /** What was seen of other owners says nothing about the new ones. */
   #renameOwners(resource: IndexedResource, record: ResourceRecord): void {
-    const { owners } = record
+    const owners = this.#owners.take(record.owners)
+    this.#owners.giveBack(resource.owners)
     resource.maxAgeMs = record.maxAgeMs
     resource.finding = findingOf(record)
-    if (JSON.stringify(owners) === JSON.stringify(resource.owners)) return
+    if (owners === resource.owners) return
     resource.owners = owners
     resource.presence = undefined
     resource.confirmation = undefined
@@ -238,6 +242,7 @@ export class ResourceIndex {
   #remove(resource: IndexedResource | undefined): UnnamedBlobs | undefined {
     if (resource === undefined) return undefined
     this.#resources.delete(resource.id)
+    this.#owners.giveBack(resource.owners)
     this.#sorted = undefined
     return { namespace: resource.namespace, digests: this.blobs.remove(resource.namespace, resource.blobs) }
   }
