@@ -1,7 +1,7 @@
 /** `supercargo doctor`: what would fail, and what to do about it. */
 import { toSupercargoError } from '@supercargo/protocol'
 import { examine, type Finding, fault, type Prepared, prepare, probe, render, withCluster } from '@supercargo/submit'
-import { trustContext } from '@supercargo/transfer'
+import { proxiesOf, trustContext } from '@supercargo/transfer'
 import type { Invocation, Run } from './invocation.ts'
 import type { Io } from './io.ts'
 import { printError } from './print-error.ts'
@@ -42,7 +42,17 @@ async function look({ io }: Invocation, call: SubmitCall): Promise<readonly Find
   const namespace = own.namespace ?? configuration.text('spark.kubernetes.namespace')
   return withCluster(connection!, { namespace, userAgent: `supercargo/${version}` }, async (cluster) => {
     const trust = trustContext(own.caFile === undefined ? [] : [own.caFile])
-    const request = { ...cluster, configuration, server: own.server, initImage: own.initImage, trust }
+    const server = own.server ?? configuration.text('spark.supercargo.server')
+    const podServer = own.podServer ?? configuration.text('spark.supercargo.podServer')
+    const request = {
+      ...cluster,
+      configuration,
+      server,
+      podServer,
+      initImage: own.initImage,
+      trust,
+      proxyFor: proxiesOf(io.env),
+    }
     const found = [...prepared.findings, ...(await examine(request, io.signal))]
     if (!settings.on('probe')) return found
     const submission = prepared.prepared?.submission
@@ -52,7 +62,7 @@ async function look({ io }: Invocation, call: SubmitCall): Promise<readonly Find
       .filter((path) => !path.startsWith(`${submission!.plan.root}/`))
     const asked = {
       ...cluster,
-      podServer: own.podServer ?? configuration.text('spark.supercargo.podServer') ?? own.server,
+      podServer: podServer ?? server,
       initImage: own.initImage,
       sparkImage: configuration.text('spark.kubernetes.container.image'),
       imagePaths: [...new Set(imagePaths)],

@@ -1,33 +1,22 @@
 /** What would fail before the first submission, and what to do about it: each check is tried, whatever the others say. */
-import { type ApiClient, apiPath, type StoredObject } from '@supercargo/kube'
-import { causeChain, routes, SupercargoError, toSupercargoError } from '@supercargo/protocol'
-import { HttpClient, type HttpResponse } from '@supercargo/transfer'
+import { apiPath, type StoredObject } from '@supercargo/kube'
+import { SupercargoError, toSupercargoError } from '@supercargo/protocol'
 import type { Configuration } from './configuration.ts'
+import { examineServer, type ServerQuestion } from './examine-server.ts'
+import { bad, type Finding, fault, good, unknown } from './finding.ts'
 import { ownKeys } from './fork-keys.ts'
 import { describeRight, driverRights, mayI, type Right, submitterRights } from './rights.ts'
 
-export interface Finding {
-  /** `unknown`: it could not be looked at, which is no fault. */
-  readonly verdict: 'good' | 'bad' | 'warning' | 'unknown'
-  readonly says: string
-  readonly hint?: string
-}
-
-export interface DoctorRequest {
-  readonly client: ApiClient
-  readonly namespace: string
+export interface DoctorRequest extends ServerQuestion {
   readonly configuration: Configuration
-  readonly server: string | undefined
   readonly initImage: string | undefined
-  /** For the staging server. */
-  readonly trust: NonNullable<ConstructorParameters<typeof HttpClient>[0]>['trust']
 }
 
 const answerTimeoutMs = 10_000
 
 type Check = (request: DoctorRequest, signal: AbortSignal) => Promise<readonly Finding[]>
 
-const checks: readonly Check[] = [images, stagingServer, apiServer, ownRights, driverAccount, quota]
+const checks: readonly Check[] = [images, examineServer, apiServer, ownRights, driverAccount, quota]
 
 /** In the order of the checks. Only the signal rejects. */
 export async function examine(request: DoctorRequest, signal: AbortSignal): Promise<readonly Finding[]> {
@@ -44,14 +33,6 @@ export async function examine(request: DoctorRequest, signal: AbortSignal): Prom
   return found.flat()
 }
 
-export function fault(error: SupercargoError): Finding {
-  return {
-    verdict: 'bad',
-    says: causeChain(error).slice(0, 2).join(': '),
-    ...(error.hint === undefined ? {} : { hint: error.hint }),
-  }
-}
-
 async function images({ configuration, initImage }: DoctorRequest): Promise<readonly Finding[]> {
   const image =
     configuration.text('spark.kubernetes.driver.container.image') ??
@@ -64,25 +45,6 @@ async function images({ configuration, initImage }: DoctorRequest): Promise<read
       ? bad('no image is named for the init-container', `name it with --init-image or ${ownKeys.initImage}`)
       : good(`the image of the init-container is ${initImage}`),
   ]
-}
-
-async function stagingServer({ server, trust }: DoctorRequest, signal: AbortSignal): Promise<readonly Finding[]> {
-  if (server === undefined) return [bad('no staging server is named', 'name it with --server or SUPERCARGO_SERVER')]
-  const http = new HttpClient({ trust, userAgent: 'supercargo', policy: { metadata: false, own: true } })
-  try {
-    const url = new URL(server)
-    url.pathname = `${url.pathname.replace(/\/$/, '')}${routes.ready}`
-    const within = AbortSignal.any([signal, AbortSignal.timeout(answerTimeoutMs)])
-    const response: HttpResponse = await http.request({ method: 'GET', url, headers: () => ({}), signal: within })
-    response.discard()
-    return [
-      response.status < 300
-        ? good(`the staging server ${server} is ready`)
-        : bad(`the staging server ${server} answers ${response.status}`, 'is this its address, with its path prefix?'),
-    ]
-  } finally {
-    http.close()
-  }
 }
 
 async function apiServer({ client, namespace }: DoctorRequest, signal: AbortSignal): Promise<readonly Finding[]> {
@@ -170,16 +132,4 @@ async function quota({ client, namespace }: DoctorRequest, signal: AbortSignal):
       return [unknown(`the quotas of ${namespace} cannot be seen`)]
     throw error
   }
-}
-
-function good(says: string): Finding {
-  return { verdict: 'good', says }
-}
-
-function bad(says: string, hint: string): Finding {
-  return { verdict: 'bad', says, hint }
-}
-
-function unknown(says: string): Finding {
-  return { verdict: 'unknown', says }
 }

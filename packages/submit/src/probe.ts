@@ -11,7 +11,7 @@ import {
 } from '@supercargo/kube'
 import { routes, SupercargoError } from '@supercargo/protocol'
 import { takeChance } from './application.ts'
-import { type Finding, fault } from './doctor.ts'
+import { type Finding, fault } from './finding.ts'
 import { planDirectory, planPath } from './localize-plan.ts'
 import { verdictOf } from './phases.ts'
 import { localizerFailure } from './termination.ts'

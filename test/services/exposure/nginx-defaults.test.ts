@@ -5,7 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createClient, type StagedResource, type StagingClient } from '@supercargo/client'
 import type { Owner, SupercargoError } from '@supercargo/protocol'
+import { proxiesOf } from '@supercargo/transfer'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { examineServer } from '../../../packages/submit/src/examine-server.ts'
 import { freePort } from '../../process/free-port.ts'
 import { type ServerProcess, startStagingServer } from '../../process/staging-server.ts'
 import { describeWith, provisionTimeoutMs } from '../running.ts'
@@ -38,13 +40,18 @@ describeWith(['nginx'], 'behind an nginx that knows nothing of us', () => {
     rmSync(work, { recursive: true, force: true })
   })
 
-  /** A client by way of an nginx with these settings, and what was tried again. */
-  async function behind(settings: string, target = server.url, onRetry?: (failure: SupercargoError) => void) {
+  async function front(settings: string, target = server.url): Promise<FrontNginx> {
     const nginx = await startFrontNginx((port) =>
       around(`${settings} server { listen 127.0.0.1:${port}; location / { proxy_pass ${target}; } }`),
     )
     nginxes.push(nginx)
-    const client = createClient({ server: nginx.url, attemptsMax: 8, ...(onRetry === undefined ? {} : { onRetry }) })
+    return nginx
+  }
+
+  /** A client by way of an nginx with these settings, and what was tried again. */
+  async function behind(settings: string, target?: string, onRetry?: (failure: SupercargoError) => void) {
+    const { url } = await front(settings, target)
+    const client = createClient({ server: url, attemptsMax: 8, ...(onRetry === undefined ? {} : { onRetry }) })
     clients.push(client)
     return client
   }
@@ -75,8 +82,40 @@ describeWith(['nginx'], 'behind an nginx that knows nothing of us', () => {
     await expectFetched(client, await stage(client, 'small.jar'), 'small.jar')
   })
 
+  it('is found out by doctor: a limit of bodies, and none where there is none, whoever buffers', async () => {
+    const looked = async (settings: string) => {
+      const { server: address } = await behind(settings)
+      const question = { client: undefined as never, namespace: 'n', trust: undefined }
+      // That pods have another address is not what is looked at here.
+      const podServer = 'http://192.0.2.1:1'
+      const findings = await examineServer(
+        { ...question, server: address.origin, podServer, proxyFor: undefined },
+        AbortSignal.timeout(20_000),
+      )
+      return findings.map(({ says, hint }) => `${says} ${hint}`).join('\n')
+    }
+    const [limited, buffering, streaming] = await Promise.all([
+      looked(''),
+      looked('client_max_body_size 0;'),
+      looked('client_max_body_size 0; proxy_request_buffering off; proxy_http_version 1.1;'),
+    ])
+    expect(limited).toMatch(/refuses bodies of 1 GiB .*proxy-body-size: "0"/)
+    for (const fine of [buffering, streaming]) {
+      expect(fine).toContain('is ready')
+      expect(fine).not.toContain('refuses')
+    }
+  })
+
   it('with room for bodies, large files pass although it buffers both ways', async () => {
     const client = await behind('client_max_body_size 0;')
+    await expectFetched(client, await stage(client, 'large.jar'), 'large.jar')
+  })
+
+  it('as the proxy of the environment, it carries uploads and downloads to a server whose name it alone knows', async () => {
+    const nginx = await front('client_max_body_size 0; proxy_request_buffering off; proxy_http_version 1.1;')
+    const proxyFor = proxiesOf({ HTTP_PROXY: nginx.url })
+    const client = createClient({ server: 'http://staging.invalid:10000', proxyFor })
+    clients.push(client)
     await expectFetched(client, await stage(client, 'large.jar'), 'large.jar')
   })
 

@@ -9,6 +9,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type ServerForTest, startServer } from '../../flows/server-for-test.ts'
 import { command } from '../../process/staging-server.ts'
 import type { ServiceDetails } from '../catalog.ts'
+import { kubectl } from '../kubernetes/kubectl.ts'
 import { describeWith, provisionTimeoutMs, running } from '../running.ts'
 import { until } from '../until.ts'
 import { type TestNamespace, testNamespace } from './namespace.ts'
@@ -147,6 +148,22 @@ describeWith(['kubernetes'], 'supercargo submit', () => {
     // The account `default` has no rights here, and that is what a driver would fail on.
     expect(good.out).toMatch(/FAULT +the driver's account default may not create pods/)
     expect(good.code).toBe(1)
+    // Neither a Service of the cluster nor to be reached from here: pods may see more.
+    expect(good.out).toMatch(/\? +the address of the staging server for pods cannot be seen from here/)
+    const service = { metadata: { name: 'staging', namespace: place.name }, spec: { ports: [{ port: 10_000 }] } }
+    await kubectl(cluster, ['create', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'Service', ...service }))
+    const podServer = async (url: string) => (await start(place, 'doctor', ...options(), '--pod-server', url).ended).out
+    const [there, short, port, none, self] = await Promise.all([
+      podServer(`http://staging.${place.name}.svc:10000`),
+      podServer('http://staging:10000'),
+      podServer(`http://staging.${place.name}:9`),
+      podServer('http://stagnig:10000'),
+      podServer(server.url),
+    ])
+    for (const out of [there, short]) expect(out).toMatch(/ok .*is a Service of the cluster/)
+    expect(port).toMatch(/FAULT +the Service staging in .* has no port 9.*\n +it has 10000/)
+    expect(none).toMatch(/FAULT +there is no Service stagnig/)
+    expect(self).toMatch(/FAULT +the pods cannot reach the staging server at/)
     const bad = await start(
       place,
       'doctor',
