@@ -15,9 +15,10 @@ const flag = z.union([z.boolean(), z.enum(['true', 'false']).transform((text) =>
 const path = z.string().min(1)
 const url = z.url({ protocol: /^https?$/ })
 
-/** Addresses and blocks of them. */
+/** In a flag or a variable by commas, or as JSON like every list. */
 const blocks = z.preprocess(
-  (value) => (typeof value === 'string' ? value.split(/[\s,]+/).filter((item) => item !== '') : value),
+  (value) =>
+    typeof value === 'string' && !value.startsWith('[') ? value.split(/[\s,]+/).filter(Boolean) : parseText(value),
   z.array(z.string().refine((text) => parseBlock(text) !== undefined, 'write an address or a block, as 10.1.0.0/16')),
 )
 

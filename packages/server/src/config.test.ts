@@ -56,6 +56,17 @@ describe('the configuration', () => {
     expect(config.limits).toMatchObject({ uploadsMax: 5, fileBytesMax: 2 * 2 ** 30 })
   })
 
+  it('takes blocks of addresses by commas, as JSON and as a list', () => {
+    for (const trustedProxies of ['10.1.0.0/16, ::1', '["10.1.0.0/16","::1"]', ['10.1.0.0/16', '::1']])
+      expect(checkConfig({ store, trustedProxies }).trustedProxies).toEqual(['10.1.0.0/16', '::1'])
+    expect(checkConfig({ store, trustedProxies: '' }).trustedProxies).toEqual([])
+  })
+
+  it('wants a proxy that is trusted where one is to send files', () => {
+    const check = () => checkConfig({ store, accelRedirect: '/blobs' })
+    expect(check).toThrow(expect.objectContaining({ kind: 'invalid', code: 'no-trusted-proxy' }))
+  })
+
   it('takes sizes and durations as people write them, as flags, in files and in the environment', async () => {
     const config = await loadConfig({
       flags: { store: '/data', 'limits-store-bytes-max': '64Gi', 'drain-timeout-ms': '30s', 'allow-anonymous': true },
@@ -101,6 +112,9 @@ describe('the configuration', () => {
     [{ collector: { policies: 'no JSON' } }],
     [{ tls: { certFile: 'a' } }],
     [{ publicUrl: 'ftp://x' }],
+    [{ trustedProxies: ['10.0.0.0/40'] }],
+    [{ trustedProxies: 'ingress' }],
+    [{ trustedProxies: '127.0.0.1', accelRedirect: 'blobs' }],
   ])('refuses %o', (more) => {
     expect(() => checkConfig({ store, ...more })).toThrow(
       expect.objectContaining({ kind: 'invalid', code: 'bad-config' }),

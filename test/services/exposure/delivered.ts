@@ -6,8 +6,12 @@ import { around, type FrontNginx, replaced, startFrontNginx } from './front-ngin
 
 const folder = resolve(import.meta.dirname, '..', '..', '..', 'deploy', 'nginx')
 
-/** Beside a server, with its blobs, or with a folder that lacks them. */
-export function startSidecar(server: { readonly url: string }, blobs: string): Promise<FrontNginx> {
+/** Beside a server, with its blobs, or with a folder that lacks them, or without the offer to send files. */
+export function startSidecar(
+  server: { readonly url: string },
+  blobs: string,
+  { sendsFiles = true } = {},
+): Promise<FrontNginx> {
   const text = readFileSync(join(folder, 'sidecar.conf'), 'utf8')
   return startFrontNginx((port) =>
     replaced(text, {
@@ -15,6 +19,7 @@ export function startSidecar(server: { readonly url: string }, blobs: string): P
       '127.0.0.1:10001': new URL(server.url).host,
       '/tmp/': 'TEMP/',
       '/var/lib/supercargo/blobs/': `${blobs}/`,
+      ...(sendsFiles ? {} : { 'X-Sendfile-Type   X-Accel-Redirect': 'X-Sendfile-Type ""' }),
     }),
   )
 }

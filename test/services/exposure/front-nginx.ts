@@ -8,7 +8,6 @@ import { join } from 'node:path'
 import { freePort } from '../../process/free-port.ts'
 import { ended } from '../../process/staging-server.ts'
 import { provisionNginx } from '../nginx/provision.ts'
-import { progress } from '../running.ts'
 import { until } from '../until.ts'
 
 export interface FrontNginx {
@@ -23,6 +22,7 @@ export interface FrontNginx {
 }
 
 const startMs = 30_000
+const provisionMs = 600_000
 
 /** A whole file as it is delivered, with other places in it. */
 export function replaced(text: string, places: Readonly<Record<string, string>>): string {
@@ -45,7 +45,8 @@ http { access_log off; ${temporary.join(' ')} ${http} }
 
 /** `configure` gets the port to listen on; what nginx writes belongs into TEMP. */
 export async function startFrontNginx(configure: (port: number) => string, listen?: number): Promise<FrontNginx> {
-  const { program, env } = await provisionNginx(progress())
+  const say = (line: string): void => void process.stderr.write(`${line}\n`)
+  const { program, env } = await provisionNginx({ say, signal: AbortSignal.timeout(provisionMs) })
   const port = listen ?? (await freePort())
   const directory = mkdtempSync(join(tmpdir(), 'supercargo-front-'))
   const file = join(directory, 'nginx.conf')

@@ -1,9 +1,10 @@
 /** Our images on a real node: staged to a server behind a Service, localized in another pod, read by its main container. */
 import { createHash, randomBytes } from 'node:crypto'
+import { createReadStream } from 'node:fs'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { StagedResource } from '@supercargo/client'
+import { createClient, type StagedResource } from '@supercargo/client'
 import { Secret } from '@supercargo/protocol'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { ServiceDetails } from '../catalog.ts'
@@ -94,6 +95,33 @@ describeWith(['kubernetes-node'], 'our images on a node', () => {
     expect(await kubectl(cluster, ['logs', name, '--namespace', namespace])).toBe(
       `the cargo\n${hash}  spark-jars/app.jar\n./settings.txt\n./spark-jars/app.jar\n`,
     )
+  })
+
+  it('take and give hundreds of MiB through a NodePort, from outside of the node, and lead Hadoop clients back to it', async () => {
+    const spec = { type: 'NodePort', selector: { app: 'supercargo' }, ports: [{ port: 10_000 }] }
+    const outside = { apiVersion: 'v1', kind: 'Service', metadata: { name: 'outside', namespace }, spec }
+    await kubectl(cluster, ['create', '-f', '-'], JSON.stringify(outside))
+    const get = ['get', 'service', 'outside', '--namespace', namespace, '-o', 'jsonpath={.spec.ports[0].nodePort}']
+    const address = `http://${cluster.nodeAddress}:${await kubectl(cluster, get)}`
+    await until('the NodePort', async () => (await fetch(`${address}/readyz`)).ok, { timeoutMs: 60_000 })
+    const large = join(folder!, 'large.jar')
+    await writeFile(large, randomBytes(200 * 1024 * 1024))
+    const client = createClient({ server: address })
+    try {
+      const owner = { namespace, apiVersion: 'v1', kind: 'Pod', name: 'reader' }
+      const { resourceId, resourceSecret: secret, files } = await client.stage({ owner, files: [{ path: large }] })
+      const to = join(folder!, 'fetched')
+      await client.fetch({ resourceId, secret, to })
+      const hash = createHash('sha256')
+      for await (const chunk of createReadStream(join(to, 'large.jar'))) hash.update(chunk as Buffer)
+      expect(`sha256:${hash.digest('hex')}`).toBe(files[0]!.digest)
+      await client.release({ resourceId, secret })
+    } finally {
+      client.close()
+    }
+    const path = `/webhdfs/v1/${namespace}/a.jar?op=CREATE`
+    const first = await fetch(`${address}${path}`, { method: 'PUT', redirect: 'manual' })
+    expect([first.status, first.headers.get('location')]).toEqual([307, `${address}${path}&data=true`])
   })
 
   it('say in the status of the pod why nothing was localized, with the exit code of the kind and without the secret', async () => {
