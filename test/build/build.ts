@@ -1,8 +1,9 @@
 /** Bundles the command: the program, the collector's thread, and a chunk for each lazy import; runnable with nothing but Node. */
-import { chmod, mkdir, readFile, rm } from 'node:fs/promises'
+import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { build, type Plugin } from 'esbuild'
+import { billOfMaterials } from './bill-of-materials.ts'
 
 const repository = resolve(import.meta.dirname, '..', '..')
 const { values } = parseArgs({ options: { out: { type: 'string', default: join(repository, 'dist') } } })
@@ -60,5 +61,6 @@ const result = await build({
 })
 const program = join(out, 'supercargo.mjs')
 await chmod(program, 0o755)
+await writeFile(join(out, 'sbom.cdx.json'), await billOfMaterials(repository, Object.keys(result.metafile.inputs)))
 const bytes = Object.values(result.metafile.outputs).reduce((sum, output) => sum + output.bytes, 0)
 console.log(`${program}: ${Math.round(bytes / 1024)} KiB in ${Object.keys(result.metafile.outputs).length} files`)

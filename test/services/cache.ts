@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { lstat, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, statfs, utimes, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { basename, join, resolve } from 'node:path'
 import { SupercargoError } from '@supercargo/protocol'
 import { lock } from './kernel-lock.ts'
 import { unmountBelow } from './mounts.ts'
@@ -37,6 +37,7 @@ interface Marker {
 }
 
 const markerName = '.complete.json'
+const makingPrefix = '.making-'
 const unusedMs = 2 * 3600_000
 
 /** `SUPERCARGO_TEST_CACHE`, or a folder of its own in the user's cache. */
@@ -86,7 +87,7 @@ export function notProvisioned(name: string): SupercargoError {
 async function build(recipe: Recipe, entry: string, progress: Progress): Promise<string> {
   progress.say(`making ${recipe.name} (${recipe.takes})`)
   const began = performance.now()
-  const directory = await mkdtemp(buildPrefix(recipe))
+  const directory = await mkdtemp(buildPrefix(entry))
   const logFile = join(cacheDirectory(), `${recipe.name}.log`)
   try {
     await rm(logFile, { force: true })
@@ -111,7 +112,7 @@ async function build(recipe: Recipe, entry: string, progress: Progress): Promise
 async function clearAway(recipe: Recipe, entry: string, progress: Progress): Promise<void> {
   for (const name of await readdir(cacheDirectory())) {
     const path = join(cacheDirectory(), name)
-    if (path !== entry && !path.startsWith(buildPrefix(recipe))) continue
+    if (path !== entry && !path.startsWith(buildPrefix(entry))) continue
     progress.say(`removing a half written ${recipe.name}`)
     await endProcessesOf(path, 1000)
     unmountBelow(path)
@@ -119,13 +120,14 @@ async function clearAway(recipe: Recipe, entry: string, progress: Progress): Pro
   }
 }
 
-/** Another run may be reading an older entry at this moment, so those that were used lately stay. */
+/** Another run may be reading an older entry at this moment, or making one, so what was used lately stays. */
 async function dropUnused(recipe: Recipe): Promise<void> {
-  const entries = await readdir(cacheDirectory())
-  for (const name of entries.filter((each) => each.replace(/-[0-9a-f]{12}$/, '') === recipe.name)) {
-    const marker = await stat(join(cacheDirectory(), name, markerName)).catch(() => undefined)
-    if (marker === undefined || Date.now() - marker.mtimeMs > unusedMs)
-      await rm(join(cacheDirectory(), name), { recursive: true, force: true })
+  for (const name of await readdir(cacheDirectory())) {
+    const making = name.startsWith(`${makingPrefix}${recipe.name}-`)
+    if (!making && name.replace(/-[0-9a-f]{12}$/, '') !== recipe.name) continue
+    const path = join(cacheDirectory(), name)
+    const used = await stat(making ? path : join(path, markerName)).catch(() => undefined)
+    if (used === undefined || Date.now() - used.mtimeMs > unusedMs) await rm(path, { recursive: true, force: true })
   }
 }
 
@@ -134,8 +136,9 @@ async function used(entry: string): Promise<string> {
   return entry
 }
 
-function buildPrefix(recipe: Recipe): string {
-  return join(cacheDirectory(), `.making-${recipe.name}-`)
+/** With the key: another run may be making the entry of other sources at this moment. */
+function buildPrefix(entry: string): string {
+  return join(cacheDirectory(), `${makingPrefix}${basename(entry)}-`)
 }
 
 async function isComplete(entry: string): Promise<boolean> {

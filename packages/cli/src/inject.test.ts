@@ -1,5 +1,6 @@
 /** What `supercargo inject` refuses before it asks anybody, and what it shows in a dry run. */
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -60,9 +61,13 @@ describe('inject', () => {
   })
 
   it('leaves no output behind when the files cannot be staged', async () => {
-    const gone = ['--server', 'http://127.0.0.1:1', '--pod-server', 'http://staging.example']
-    const { code } = await start(['-f', 'FOLDER/pod.yaml', '-o', 'FOLDER/out.yaml', ...jars, ...image, ...gone])
-    expect(code).toBe(75)
+    const elsewhere = createServer((_, response) => response.writeHead(404).end())
+    await new Promise<void>((resolve) => elsewhere.listen(0, '127.0.0.1', resolve))
+    const url = `http://127.0.0.1:${(elsewhere.address() as { port: number }).port}`
+    const wrong = ['--server', url, '--pod-server', 'http://staging.example']
+    const { code } = await start(['-f', 'FOLDER/pod.yaml', '-o', 'FOLDER/out.yaml', ...jars, ...image, ...wrong])
+    elsewhere.close()
+    expect(code).toBe(66)
     expect((await readdir(folder)).sort()).toEqual(['app.jar', 'pod.yaml'])
   })
 })

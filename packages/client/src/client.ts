@@ -55,8 +55,11 @@ export interface StagingClient {
   close(): void
 }
 
-/** With the delays between them, about four seconds for a server that does not answer at all. */
-const attemptsMaxDefault = 5
+/**
+ * With the delays between them, more than a minute for a server that does not answer at all: as long as one takes that drains,
+ * moves to another node with its volume, and starts again.
+ */
+const attemptsMaxDefault = 20
 
 export function createClient(options: StagingClientOptions): StagingClient {
   const connection = new Connection(options)

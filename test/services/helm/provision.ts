@@ -3,9 +3,12 @@ import { join } from 'node:path'
 import { goBuild } from '../go-build.ts'
 import type { Missing, Progress } from '../service.ts'
 import { findProgram, missingGo } from '../toolchain.ts'
+import { provisionDefinitions } from './definitions.ts'
 
 export interface HelmAssets {
   readonly program: string
+  /** A folder of definitions for kinds that the chart can make and that Kubernetes does not have. */
+  readonly definitions: string
 }
 
 /** The version that `build/` pins. */
@@ -14,12 +17,13 @@ export const helmVersion = 'v4.2.4'
 const buildDiskBytes = 2_000_000_000
 
 export async function missingHelm(): Promise<readonly Missing[]> {
-  return findProgram('helm') === undefined ? await missingGo() : []
+  return await missingGo()
 }
 
 export async function provisionHelm(progress: Progress): Promise<HelmAssets> {
+  const definitions = await provisionDefinitions(progress)
   const installed = findProgram('helm')
-  if (installed !== undefined) return { program: installed }
+  if (installed !== undefined) return { program: installed, definitions }
   const directory = await goBuild(
     {
       name: 'helm',
@@ -35,5 +39,5 @@ export async function provisionHelm(progress: Progress): Promise<HelmAssets> {
     },
     progress,
   )
-  return { program: join(directory, 'helm') }
+  return { program: join(directory, 'helm'), definitions }
 }

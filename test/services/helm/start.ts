@@ -4,10 +4,11 @@ import type { HelmAssets } from './provision.ts'
 
 export interface HelmDetails extends Record<string, string> {
   readonly program: string
+  readonly definitions: string
   /** Where it keeps its cache, configuration and data. */
   readonly home: string
 }
 
-export async function startHelm(site: Site, { program }: HelmAssets): Promise<HelmDetails> {
-  return { program, home: site.folder('home') }
+export async function startHelm(site: Site, { program, definitions }: HelmAssets): Promise<HelmDetails> {
+  return { program, definitions, home: site.folder('home') }
 }

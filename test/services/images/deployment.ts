@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createClient, type StagedResource, type StagingClient } from '@supercargo/client'
+import { parseAllDocuments } from 'yaml'
 import { kubectl } from '../kubernetes/kubectl.ts'
 import type { KubernetesNodeDetails } from '../kubernetes-node/start.ts'
 import { initImage, repository, serverImage } from './product-images.ts'
@@ -31,8 +32,26 @@ export interface LocalizingPod {
 
 export const dataFolder = '/var/spark-data'
 const planFolder = '/etc/supercargo'
+const name = 'supercargo'
 const port = 10_000
+const anyUser = 1_000_650_000
 const readyTimeout = '180s'
+
+interface BaseObject {
+  readonly kind: string
+  readonly metadata: { name: string }
+  readonly roleRef?: { name: string }
+  readonly spec?: unknown
+}
+
+interface DeploymentSpec {
+  readonly template: {
+    readonly spec: {
+      readonly containers: readonly [{ readonly args: readonly string[]; readonly readinessProbe: object }]
+      readonly securityContext: object
+    }
+  }
+}
 
 /** What restricted Pod Security asks for, and a root that nobody can write to. */
 export const restricted = {
@@ -43,81 +62,74 @@ export const restricted = {
   seccompProfile: { type: 'RuntimeDefault' },
 } as const
 
-/** In a namespace of its own, which enforces restricted Pod Security; as a user whom no image knows. */
+/** What `deploy/base` has, in a namespace that enforces restricted Pod Security: as a user whom no image knows, for everybody. */
 export async function deployServer(
   cluster: KubernetesNodeDetails,
   namespace: string,
   options: DeployedServerOptions = {},
 ): Promise<DeployedServer> {
-  const collects = options.collects === true
-  const name = 'supercargo'
-  const podUrl = `http://${name}.${namespace}.svc.cluster.local:${port}`
-  const arguments_ = [
-    '--listen',
-    `:${port}`,
-    '--store',
-    '/var/lib/supercargo',
-    '--allow-anonymous',
-    '--pod-url',
-    podUrl,
-    ...(collects ? ['--kube', 'auto'] : []),
-    ...(options.arguments ?? []),
-  ]
-  const container = {
-    name: 'server',
-    image: serverImage,
-    imagePullPolicy: 'Never',
-    args: [...arguments_, '--limits-free-bytes-min', '0'],
-    ports: [{ containerPort: port }],
-    readinessProbe: { httpGet: { path: '/readyz', port }, periodSeconds: 1 },
-    securityContext: { ...restricted, runAsUser: 1_000_650_000 },
-    volumeMounts: [{ name: 'store', mountPath: '/var/lib/supercargo' }],
-  }
-  await apply(cluster, [
-    {
-      apiVersion: 'v1',
-      kind: 'Namespace',
-      metadata: { name: namespace, labels: { 'pod-security.kubernetes.io/enforce': 'restricted' } },
-    },
-    {
-      apiVersion: 'v1',
-      kind: 'Service',
-      metadata: { name, namespace },
-      spec: { selector: { app: name }, ports: [{ port }] },
-    },
-    {
-      apiVersion: 'apps/v1',
-      kind: 'Deployment',
-      metadata: { name, namespace },
-      spec: {
-        selector: { matchLabels: { app: name } },
-        strategy: { type: 'Recreate' },
-        template: {
-          metadata: { labels: { app: name } },
-          spec: {
-            automountServiceAccountToken: collects,
-            ...(collects ? { serviceAccountName: name } : {}),
-            containers: [container],
-            volumes: [{ name: 'store', emptyDir: {} }],
-          },
-        },
-      },
-    },
-  ])
-  if (collects) await kubectl(cluster, ['apply', '-f', '-'], await shippedRights(namespace))
+  const metadata = { name: namespace, labels: { 'pod-security.kubernetes.io/enforce': 'restricted' } }
+  await apply(cluster, [{ apiVersion: 'v1', kind: 'Namespace', metadata }])
+  const rights = options.collects === true ? await ownerRights(namespace) : []
+  await apply(cluster, [...(await serverObjects(namespace, options)), ...rights])
   const ready = ['rollout', 'status', `deployment/${name}`, '--namespace', namespace, `--timeout=${readyTimeout}`]
   await kubectl(cluster, ready)
   const get = ['get', 'service', name, '--namespace', namespace, '-o', 'jsonpath={.spec.clusterIP}']
   const client = createClient({ server: `http://${await kubectl(cluster, get)}:${port}` })
   return {
-    podUrl,
+    podUrl: `http://${name}.${namespace}.svc:${port}`,
     client,
     remove: async () => {
       client.close()
       await kubectl(cluster, ['delete', 'namespace', namespace, '--wait=false'])
-      if (collects) await kubectl(cluster, ['delete', '-f', '-', '--wait=false'], await shippedRights(namespace))
+      for (const { kind, metadata } of rights)
+        if (kind.startsWith('Cluster')) await kubectl(cluster, ['delete', kind, metadata.name, '--wait=false'])
     },
   }
+}
+
+/** Of the base, but for the volume, which no node here provides, and for who may stage. */
+async function serverObjects(namespace: string, { arguments: more = [], collects }: DeployedServerOptions) {
+  const objects = (await baseObjects('server', namespace)).filter(({ kind }) => kind !== 'PersistentVolumeClaim')
+  const { template } = objects.find(({ kind }) => kind === 'Deployment')!.spec as DeploymentSpec
+  const [container] = template.spec.containers
+  const instead: Readonly<Record<string, readonly string[]>> = {
+    '--auth=kubernetes': ['--auth=none', '--allow-anonymous'],
+    '--kube=auto': collects === true ? ['--kube=auto'] : ['--kube=none'],
+  }
+  for (const option of Object.keys(instead))
+    if (!container.args.includes(option)) throw new Error(`the base does not say ${option} any more`)
+  const known = container.args.flatMap((option) => instead[option] ?? option)
+  Object.assign(container, {
+    image: serverImage,
+    imagePullPolicy: 'Never',
+    args: [...known, '--limits-free-bytes-min=0', ...more],
+  })
+  Object.assign(container.readinessProbe, { periodSeconds: 1 })
+  Object.assign(template.spec, { volumes: [{ name: 'store', emptyDir: {} }] })
+  Object.assign(template.spec.securityContext, { runAsUser: anyUser, runAsGroup: anyUser, fsGroup: anyUser })
+  if (collects !== true)
+    Object.assign(template.spec, { serviceAccountName: 'default', automountServiceAccountToken: false })
+  return objects
+}
+
+/** What the base gives the server to look owners up, under names of the namespace's own: others use the cluster, too. */
+async function ownerRights(namespace: string): Promise<readonly BaseObject[]> {
+  const rights = await baseObjects('rbac', namespace)
+  const used = rights.filter(({ metadata }) => /^supercargo(-server|-owners)?$/.test(metadata.name))
+  for (const { kind, metadata, roleRef } of used) {
+    if (!kind.startsWith('Cluster')) continue
+    for (const named of [metadata, ...(roleRef === undefined ? [] : [roleRef])])
+      named.name = named.name.replace(/^supercargo/, namespace)
+  }
+  return used
+}
+
+async function baseObjects(file: string, namespace: string): Promise<readonly BaseObject[]> {
+  const text = await readFile(join(repository, 'deploy', 'base', `${file}.yaml`), 'utf8')
+  return parseAllDocuments(text.replaceAll('namespace: supercargo', `namespace: ${namespace}`))
+    .map((document) => document.toJS() as BaseObject | null)
+    .filter((object) => object !== null)
 }
 
 /** Writes the plan and the secret of a staged resource into the cluster and says how a pod localizes it. */
@@ -159,18 +171,6 @@ export async function localizing(
     ],
     mount: { name: 'localized', mountPath: dataFolder, readOnly: true },
   }
-}
-
-/** What deploy/base gives the server to look owners up, under names of the namespace's own: others use the cluster, too. */
-async function shippedRights(namespace: string): Promise<string> {
-  const text = await readFile(join(repository, 'deploy', 'base', 'rbac.yaml'), 'utf8')
-  return text
-    .split(/^---$/m)
-    .filter((part) => /^kind: (ServiceAccount|ClusterRole|ClusterRoleBinding)$/m.test(part))
-    .filter((part) => /^ {2}name: supercargo(-server|-owners)?$/m.test(part))
-    .map((part) => part.replaceAll('namespace: supercargo', `namespace: ${namespace}`))
-    .map((part) => part.replaceAll(/name: supercargo-(server|owners)/g, `name: ${namespace}-$1`))
-    .join('---\n')
 }
 
 async function apply(cluster: KubernetesNodeDetails, items: readonly object[]): Promise<void> {

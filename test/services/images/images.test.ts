@@ -5,8 +5,10 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { command } from '../command.ts'
 import { writeImages } from '../oci-layout.ts'
+import { describeWith, progress, provisionTimeoutMs } from '../running.ts'
+import { readContext } from './build-stage.ts'
 import { parseDockerfile } from './dockerfile.ts'
-import { lastStage, repository } from './product-images.ts'
+import { buildImages, dockerfileTexts, lastStage, productImages, productVersion, repository } from './product-images.ts'
 
 const texts = ['Dockerfile.server', 'Dockerfile.init'].map((name) => readFileSync(join(repository, name), 'utf8'))
 
@@ -22,6 +24,22 @@ describe('our Dockerfiles', () => {
   it('run as a user by number, who is not root, so that a cluster can check it', () => {
     for (const text of texts)
       expect(parseDockerfile(text)[1]!.instructions).toContainEqual({ keyword: 'USER', value: '65532:65532' })
+  })
+
+  it('say of what version they are, and on what base', () => {
+    for (const text of texts) {
+      const [, last] = parseDockerfile(text)
+      const labels = last!.instructions.find((step) => step.keyword === 'LABEL')
+      expect(labels).toMatchObject({
+        pairs: {
+          'org.opencontainers.image.version': productVersion,
+          'org.opencontainers.image.base.name': last!.base,
+          'org.opencontainers.image.licenses': 'Apache-2.0',
+          'org.opencontainers.image.title': expect.any(String),
+          'org.opencontainers.image.description': expect.any(String),
+        },
+      })
+    }
   })
 
   it('are refused line by line when they say what is not understood here', () => {
@@ -96,16 +114,62 @@ describe('the same sources', () => {
     for (const line of listed.filter((each) => !each.endsWith(' ./tmp/')))
       expect(line).toMatch(/^(dr|-r)w[x-]r-[x-]r-[x-] 0\/0 /)
   })
+})
 
-  it('make the same bundle in another folder', async () => {
-    const build = ['node', join(repository, 'test', 'build', 'build.ts'), '--out']
-    for (const name of ['one', 'another/place']) await command([...build, join(root, name)])
-    const files = readdirSync(join(root, 'one')).sort()
-    expect(readdirSync(join(root, 'another', 'place')).sort()).toEqual(files)
-    for (const file of files)
-      expect(
-        readFileSync(join(root, 'one', file)).equals(readFileSync(join(root, 'another', 'place', file))),
-        file,
-      ).toBe(true)
+describeWith(['kubernetes-node'], 'our images', () => {
+  let root = ''
+
+  beforeEach(() => {
+    root = mkdtempSync(join(tmpdir(), 'supercargo-images-'))
   })
+  afterEach(() => rmSync(root, { recursive: true, force: true }))
+
+  it('have one digest, built twice from nothing in two folders', { timeout: provisionTimeoutMs }, async () => {
+    const layout = await productImages(progress())
+    const again = join(root, 'again')
+    mkdirSync(again)
+    const work = { signal: progress().signal, logFile: join(root, 'log') }
+    await buildImages(again, await readContext(repository), await dockerfileTexts(), work)
+    const digests = (at: string): string[] => {
+      const index = JSON.parse(readFileSync(join(at, 'index.json'), 'utf8')) as { manifests: { digest: string }[] }
+      return index.manifests.map(({ digest }) => digest)
+    }
+    expect(digests(again)).toHaveLength(2)
+    expect(digests(again)).toEqual(digests(layout))
+    const bill = await billIn(again)
+    const names = bill.components.map(({ name }) => name)
+    expect(names).toEqual(expect.arrayContaining(['node', 'fastify', 'zod', 'yaml', '@kubernetes/client-node']))
+    for (const unused of ['vitest', 'esbuild', 'typescript', '@biomejs/biome']) expect(names).not.toContain(unused)
+    expect(bill.metadata.component).toMatchObject({ name: 'supercargo', version: productVersion })
+    process.stderr.write(await sizes(again))
+  })
+
+  interface Manifest {
+    readonly layers: readonly { readonly digest: string; readonly size: number }[]
+  }
+
+  function manifestsIn(layout: string): readonly Manifest[] {
+    const blob = (digest: string): unknown =>
+      JSON.parse(readFileSync(join(layout, 'blobs', digest.replace(':', '/')), 'utf8'))
+    const index = JSON.parse(readFileSync(join(layout, 'index.json'), 'utf8')) as { manifests: { digest: string }[] }
+    return index.manifests.map(({ digest }) => blob(digest) as Manifest)
+  }
+
+  async function billIn(layout: string): Promise<{
+    readonly metadata: { readonly component: object }
+    readonly components: readonly { readonly name: string }[]
+  }> {
+    const [layer] = manifestsIn(layout)[1]!.layers
+    const tar = join(layout, 'blobs', layer!.digest.replace(':', '/'))
+    return JSON.parse(await command(['tar', '-xOf', tar, './opt/supercargo/sbom.cdx.json']))
+  }
+
+  /** What a node pulls and keeps. */
+  async function sizes(layout: string): Promise<string> {
+    const [layer] = manifestsIn(layout)[1]!.layers
+    const tar = join(layout, 'blobs', layer!.digest.replace(':', '/'))
+    const packed = Number(await command(['sh', '-c', 'gzip -c "$0" | wc -c', tar]))
+    const megabytes = (bytes: number): string => `${Math.round(bytes / 1e6)} MB`
+    return `the image of the init container: ${megabytes(layer!.size)}, ${megabytes(packed)} to pull\n`
+  }
 })

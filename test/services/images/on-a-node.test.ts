@@ -140,7 +140,16 @@ describeWith(['kubernetes-node'], 'our images on a node', () => {
     const ask = [...inServer('exec'), '--', '/usr/local/bin/node', '-e', "process.kill(1, 'SIGTERM')"]
     await kubectl(cluster, ask)
     const again = 'jsonpath={.items[0].status.containerStatuses[0]}'
-    const pods = ['get', 'pods', '--namespace', namespace, '--selector', 'app=supercargo', '-o', again]
+    const pods = [
+      'get',
+      'pods',
+      '--namespace',
+      namespace,
+      '--selector',
+      'app.kubernetes.io/name=supercargo',
+      '-o',
+      again,
+    ]
     const status = await until(
       'the second start of the server',
       async () => {

@@ -1,4 +1,5 @@
 /** Our own images as their Dockerfiles say, without a builder or a registry: the last stage becomes a layer and a configuration. */
+import { readFileSync } from 'node:fs'
 import { chmod, cp, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { SupercargoError } from '@supercargo/protocol'
@@ -8,12 +9,17 @@ import { importImage } from '../kubernetes-node/runtime.ts'
 import { copyLibraries } from '../linked-libraries.ts'
 import { type Image, writeImages } from '../oci-layout.ts'
 import type { Progress } from '../service.ts'
-import { readContext, runStage } from './build-stage.ts'
+import { type BuildContext, readContext, runStage } from './build-stage.ts'
 import { type Instruction, parseDockerfile, type Stage } from './dockerfile.ts'
 
-export const serverImage = 'localhost/supercargo/server:test'
-export const initImage = 'localhost/supercargo/init:test'
 export const repository = resolve(import.meta.dirname, '..', '..', '..')
+export const productVersion = (
+  JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8')) as { readonly version: string }
+).version
+/** As if they came from a registry of this name. */
+export const registry = 'localhost'
+export const serverImage = `${registry}/supercargo/server:${productVersion}`
+export const initImage = `${registry}/supercargo/init:${productVersion}`
 
 const dockerfiles: readonly (readonly [file: string, image: string])[] = [
   ['Dockerfile.server', serverImage],
@@ -31,34 +37,46 @@ export async function importProductImages(importCommand: string, progress: Progr
 /** The layout that holds both images. */
 export async function productImages(progress: Progress): Promise<string> {
   const context = await readContext(repository)
-  const texts = await Promise.all(dockerfiles.map(([file]) => readFile(join(repository, file), 'utf8')))
+  const texts = await dockerfileTexts()
   return fromCache(
     {
       name: 'product-images',
-      key: ['1', context.digest, ...texts],
+      key: ['2', serverImage, context.digest, ...texts],
       takes: 'npm ci and a build, under a minute',
       diskBytes,
       followsSources: true,
-      build: async (directory, { signal, logFile }) => {
-        const work = { signal, logFile, site: directory }
-        const stages = new Map<string, string>()
-        const images: Image[] = []
-        for (const [index, [file, name]] of dockerfiles.entries()) {
-          const { building, last } = twoStages(file, texts[index]!)
-          const key = JSON.stringify(building)
-          if (!stages.has(key)) {
-            stages.set(key, join(directory, `stage-${index}`))
-            await runStage(building, context, stages.get(key)!, work)
-          }
-          images.push(await lastStage(join(directory, `image-${index}`), name, last, building.name, stages.get(key)!))
-        }
-        await writeImages(directory, images)
-        for (const used of [...stages.values(), ...images.map((image) => dirname(image.layers[0]!))])
-          await rm(used, { recursive: true })
-      },
+      build: (directory, work) => buildImages(directory, context, texts, work),
     },
     progress,
   )
+}
+
+export function dockerfileTexts(): Promise<string[]> {
+  return Promise.all(dockerfiles.map(([file]) => readFile(join(repository, file), 'utf8')))
+}
+
+/** Both images from nothing: makes the directory their layout. */
+export async function buildImages(
+  directory: string,
+  context: BuildContext,
+  texts: readonly string[],
+  { signal, logFile }: { readonly signal: AbortSignal; readonly logFile: string },
+): Promise<void> {
+  const work = { signal, logFile, site: directory }
+  const stages = new Map<string, string>()
+  const images: Image[] = []
+  for (const [index, [file, name]] of dockerfiles.entries()) {
+    const { building, last } = twoStages(file, texts[index]!)
+    const key = JSON.stringify(building)
+    if (!stages.has(key)) {
+      stages.set(key, join(directory, `stage-${index}`))
+      await runStage(building, context, stages.get(key)!, work)
+    }
+    images.push(await lastStage(join(directory, `image-${index}`), name, last, building.name, stages.get(key)!))
+  }
+  await writeImages(directory, images)
+  for (const used of [...stages.values(), ...images.map((image) => dirname(image.layers[0]!))])
+    await rm(used, { recursive: true })
 }
 
 function twoStages(file: string, text: string): { building: Stage; last: Stage } {
