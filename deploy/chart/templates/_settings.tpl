@@ -27,7 +27,7 @@
 {{- end }}
 {{- end }}
 
-{{/* Of a tree of settings, each leaf: { limits: { fileBytesMax: 1Gi } } is --limits-file-bytes-max=1Gi. A list is written as JSON. */}}
+{{/* Of a tree of settings, each leaf: { limits: { fileBytesMax: 1Gi } } is --limits-file-bytes-max=1Gi. Lists of words are joined by commas, others are JSON. */}}
 {{- define "supercargo.flags" -}}
 {{- $prefix := index . 0 -}}
 {{- range $key, $value := index . 1 -}}
@@ -39,7 +39,9 @@
 - --{{ $name }}
 {{- end -}}
 {{- else if kindIs "slice" $value }}
-- {{ printf "--%s=%s" $name (toJson $value) | quote }}
+{{- $words := true -}}
+{{- range $value }}{{ if not (kindIs "string" .) }}{{ $words = false }}{{ end }}{{ end }}
+- {{ printf "--%s=%s" $name (ternary (join "," $value) (toJson $value) $words) | quote }}
 {{- else if kindIs "float64" $value }}
 - --{{ $name }}={{ if eq $value (floor $value) }}{{ int64 $value }}{{ else }}{{ $value }}{{ end }}
 {{- else if not (kindIs "invalid" $value) }}

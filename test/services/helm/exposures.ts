@@ -13,6 +13,7 @@ export const exposures: Readonly<Record<string, object>> = {
       tls: true,
       annotations: { 'cert-manager.io/cluster-issuer': 'letters' },
     },
+    config: { trustedProxies: ['10.244.0.0/16', '192.168.7.1'] },
     networkPolicy: {
       enabled: true,
       from: [{ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'ingress-nginx' } } }],
@@ -39,9 +40,35 @@ export const exposures: Readonly<Record<string, object>> = {
     serviceAccount: { annotations: { 'eks.amazonaws.com/role-arn': 'arn:aws:iam::123456789012:role/cargo' } },
     config: {
       limits: { namespaceBytesMax: '50Gi', uploadsMax: 32 },
-      collector: { breakerFraction: 0.25, dryRun: true },
+      collector: { breakerFraction: 0.25, dryRun: true, policies: [{ namespace: 'etl', keepLast: 2 }] },
     },
     extraArgs: ['--collector-breaker-count=40'],
+  },
+  sidecar: {
+    config: { trustedProxies: ['127.0.0.1'], accelRedirect: '/supercargo-blobs' },
+    service: { targetPort: 'nginx' },
+    sidecars: [
+      {
+        name: 'nginx',
+        image: 'nginx:1.29',
+        args: ['-c', '/etc/nginx/sidecar.conf', '-g', 'daemon off;'],
+        ports: [{ name: 'nginx', containerPort: 8080 }],
+        securityContext: {
+          allowPrivilegeEscalation: false,
+          readOnlyRootFilesystem: true,
+          capabilities: { drop: ['ALL'] },
+        },
+        volumeMounts: [
+          { name: 'store', mountPath: '/store', readOnly: true },
+          { name: 'nginx', mountPath: '/etc/nginx/sidecar.conf', subPath: 'sidecar.conf' },
+          { name: 'scratch', mountPath: '/tmp' },
+        ],
+      },
+    ],
+    volumes: [
+      { name: 'nginx', configMap: { name: 'cargo-nginx' } },
+      { name: 'scratch', emptyDir: {} },
+    ],
   },
   open: {
     auth: 'none',
