@@ -111,7 +111,9 @@ describeWith(['helm', 'kubernetes-node'], 'the chart on a node', () => {
     await kubectl(cluster, ['label', 'namespace', 'golden', ...strict])
     await kubectl(cluster, ['apply', '--server-side', ...definitions()])
     await kubectl(cluster, ['wait', '--for=condition=Established', '--timeout=30s', ...definitions()])
-    for (const name of readdirSync(golden).filter((each) => each !== 'namespaced.yaml')) {
+    // Rights, and the test of a release, are made for real by the other tests.
+    const others = ['namespaced.yaml', 'test.yaml']
+    for (const name of readdirSync(golden).filter((each) => !others.includes(each))) {
       const text = readFileSync(join(golden, name), 'utf8').replaceAll('namespace: supercargo', 'namespace: golden')
       const apply = ['apply', '--dry-run=server', '--validate=strict', '--filename', '-']
       const taken = await tryKubectl(cluster, apply, text)
@@ -143,7 +145,7 @@ describeWith(['helm', 'kubernetes-node'], 'the chart on a node', () => {
       await fetchAndCompare(client, resource, sha256, join(folder, 'all'))
     client.close()
     const sizes = transfers.staged.map(({ resource }) => resource.files[0]!.sizeBytes)
-    expect(Math.max(...sizes)).toBeGreaterThan(20_000_000)
+    expect(Math.max(...sizes)).toBeGreaterThan(17_000_000)
   })
 
   it('whose volume takes no writes is not ready and says so, and still serves what is there', async () => {

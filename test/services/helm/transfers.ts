@@ -24,7 +24,7 @@ export interface TransferOptions extends StagingClientOptions {
 const fileBytes = 300_000
 const pauseMs = 150
 /** One upload is slow enough to be under way from the beginning to the end. */
-const slowBytes = 24 * 2 ** 20
+const slowBytes = 17 * 2 ** 20
 const slowBytesPerSecond = 600_000
 
 export async function startTransfers(options: TransferOptions): Promise<Transfers> {
