@@ -44,8 +44,8 @@ export const limitsSchema = z.strictObject({
   deadlineMs: z.int().min(1).default(600_000),
   /** No byte for this long is a stall, and the transfer is tried again. */
   idleTimeoutMs: z.int().min(1).default(60_000),
-  /** Tries for one file in all. */
-  attemptsMax: z.int().min(1).max(100).default(8),
+  /** Tries in a row for one file that bring nothing: more than a minute with the waits between them, as long as a server that moves is away. */
+  attemptsMax: z.int().min(1).max(100).default(20),
   /** Transfers at a time. */
   concurrencyMax: z.int().min(1).max(256).default(8),
   /** Behind one URI that names a folder or a pattern. */

@@ -46,7 +46,7 @@ describe('an error of a schema', () => {
 describe('a plan', () => {
   it('has defaults for limits and refuses unknown keys', () => {
     const plan = planSchema.parse({ version: 1, root: '/data', items: [{ uri: 'https://h/a.jar', to: 'a.jar' }] })
-    expect(plan.limits.attemptsMax).toBe(8)
+    expect(plan.limits.attemptsMax).toBe(20)
     expect(planSchema.safeParse({ version: 1, root: '/data', items: [], itmes: [] }).success).toBe(false)
     expect(planSchema.safeParse({ version: 2, root: '/data', items: [] }).success).toBe(false)
     expect(planSchema.safeParse({ version: 1, root: 'data', items: [] }).success).toBe(false)
