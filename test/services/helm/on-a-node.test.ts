@@ -129,13 +129,13 @@ describeWith(['helm', 'kubernetes-node'], 'the chart on a node', () => {
       directory: folder,
       namespace: 'spark',
     })
-    await until('some transfers', async () => transfers.staged.length > 3 && transfers.downloads > 3, {
-      timeoutMs: 60_000,
-    })
+    const counts = (): number[] => [transfers.staged.length, transfers.downloads, transfers.localized]
+    const further = async (some: readonly number[]): Promise<boolean> =>
+      counts().every((count, index) => count > some[index]! + 2)
+    await until('some transfers', () => further([0, 0, 0]), { timeoutMs: 60_000 })
     await release('upgrade', 'supercargo', chart, '--reuse-values', '--wait', ...setting({ drainSeconds: 8 }))
-    const [staged, downloads] = [transfers.staged.length, transfers.downloads]
-    const on = async (): Promise<boolean> => transfers.staged.length > staged + 2 && transfers.downloads > downloads + 2
-    await until('transfers after the upgrade', on, { timeoutMs: 120_000 })
+    const upgraded = counts()
+    await until('transfers after the upgrade', () => further(upgraded), { timeoutMs: 120_000 })
     await transfers.stop()
     expect(transfers.failures).toEqual([])
     expect(transfers.retries).toBeGreaterThan(0)

@@ -1,8 +1,9 @@
-/** Uploads and downloads by our client that go on until they are told to stop, and what became of each. */
+/** Uploads and downloads by our client, and runs of the localizer, that go on until they are told to stop, and what became of each. */
 import { createHash, randomBytes } from 'node:crypto'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createClient, type StagedResource, type StagingClientOptions } from '@supercargo/client'
+import { localize, readPlan } from '@supercargo/localizer'
 import { FaultyProxy } from '../../faults/faulty-proxy.ts'
 
 export interface Transfers {
@@ -12,6 +13,7 @@ export interface Transfers {
   /** Tries that failed and were made again by the client. */
   readonly retries: number
   readonly downloads: number
+  readonly localized: number
   stop(): Promise<void>
 }
 
@@ -31,7 +33,7 @@ export async function startTransfers(options: TransferOptions): Promise<Transfer
   const staged: { resource: StagedResource; sha256: string }[] = []
   const failures: unknown[] = []
   const stopping = new AbortController()
-  const counts = { retries: 0, downloads: 0 }
+  const counts = { retries: 0, downloads: 0, localized: 0 }
   const clientFor = (server: URL | string) => createClient({ ...options, server, onRetry: () => void counts.retries++ })
   const client = clientFor(options.server)
   const proxy = await FaultyProxy.listen(options.server, () => ({ bytesPerSecond: slowBytesPerSecond }))
@@ -57,13 +59,16 @@ export async function startTransfers(options: TransferOptions): Promise<Transfer
   const loops = [
     upload(slow, 'slow', slowBytes).catch((error: unknown) => failures.push(error)),
     ...['a', 'b'].map((name) => forever((round) => upload(client, `${name}-${round}`, fileBytes))),
-    ...['c', 'd'].map((name) =>
-      forever(async (round) => {
-        const { resource, sha256 } = staged[round % staged.length]!
-        await fetchAndCompare(client, resource, sha256, join(options.directory, name))
-        counts.downloads++
-      }),
-    ),
+    forever(async (round) => {
+      const { resource, sha256 } = staged[round % staged.length]!
+      await fetchAndCompare(client, resource, sha256, join(options.directory, 'fetched'))
+      counts.downloads++
+    }),
+    forever(async (round) => {
+      const { resource, sha256 } = staged[round % staged.length]!
+      await localizeAndCompare(options.server, resource, sha256, join(options.directory, 'localized'))
+      counts.localized++
+    }),
   ]
   return {
     staged,
@@ -73,6 +78,9 @@ export async function startTransfers(options: TransferOptions): Promise<Transfer
     },
     get downloads() {
       return counts.downloads
+    },
+    get localized() {
+      return counts.localized
     },
     async stop() {
       stopping.abort()
@@ -91,9 +99,34 @@ export async function fetchAndCompare(
   to: string,
 ): Promise<void> {
   await client.fetch({ resourceId, secret, to })
-  const found = createHash('sha256')
-    .update(await readFile(join(to, files[0]!.path)))
-    .digest('hex')
+  await compare(join(to, files[0]!.path), sha256)
   await rm(to, { recursive: true })
-  if (found !== sha256) throw new Error(`${resourceId} has other bytes than were staged`)
+}
+
+/** As an init container does, with the limits that a plan has when it says none. */
+async function localizeAndCompare(
+  server: URL,
+  { resourceId, resourceSecret, files }: StagedResource,
+  sha256: string,
+  directory: string,
+): Promise<void> {
+  const [root, secretFile, file] = ['root', 'secret', 'plan.json'].map((name) => join(directory, name)) as [
+    string,
+    string,
+    string,
+  ]
+  await mkdir(directory)
+  await writeFile(secretFile, resourceSecret.reveal(), { mode: 0o600 })
+  const items = [{ resource: resourceId, secretFile, to: '.' }]
+  await writeFile(file, JSON.stringify({ version: 1, root, staging: { url: server.href }, items }))
+  await localize(await readPlan(file, {}))
+  await compare(join(root, files[0]!.path), sha256)
+  await rm(directory, { recursive: true })
+}
+
+async function compare(file: string, sha256: string): Promise<void> {
+  const found = createHash('sha256')
+    .update(await readFile(file))
+    .digest('hex')
+  if (found !== sha256) throw new Error(`${file} has other bytes than were staged`)
 }
