@@ -36,6 +36,7 @@ function rowsOf(heading: string): Row[] {
 describe.each([
   ['Server cases', 136],
   ['Localizer cases', 158],
+  ['Front door cases', 26],
 ])('the table of %s', (heading, total) => {
   it('has every number once, in order', () => {
     expect(rowsOf(heading).map(({ number }) => number)).toEqual(Array.from({ length: total }, (_, index) => index + 1))
