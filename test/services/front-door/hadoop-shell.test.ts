@@ -7,7 +7,9 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type ServerProcess, startStagingServer } from '../../process/staging-server.ts'
 import { createAuthority, issue } from '../certificates.ts'
 import { command } from '../command.ts'
-import { describeWith, provisionTimeoutMs } from '../running.ts'
+import { describeWith, provisionTimeoutMs, running } from '../running.ts'
+import { expectedResult } from '../spark/start.ts'
+import { sparkSubmit } from '../spark/submission.ts'
 import { type HadoopShell, hadoopShell } from './hadoop-shell.ts'
 import { startSecureServer } from './secure-server.ts'
 
@@ -72,8 +74,8 @@ describeWith(['hdfs'], 'the shell of Hadoop', () => {
   })
 })
 
-describeWith(['hdfs'], 'the shell of Hadoop over TLS', () => {
-  it('works with the authority in a trust store of Java, and says no without', async () => {
+describeWith(['hdfs', 'spark'], 'the shell of Hadoop, and Spark, over TLS', () => {
+  it('work with the authority in a trust store of Java or of Hadoop, and say no without', async () => {
     const authority = await createAuthority(work, 'front door')
     const pair = await issue(authority, {
       name: 'server',
@@ -97,13 +99,23 @@ describeWith(['hdfs'], 'the shell of Hadoop over TLS', () => {
       const javaOptions = [`-Djavax.net.ssl.trustStore=${trust}`, '-Djavax.net.ssl.trustStorePassword=changeit']
       const trusting = await hadoopShell(join(work, 'trusting'), { javaOptions })
       const url = `swebhdfs://localhost:${server.port}/spark/d`
+      const spark = await running('spark')
       const file = join(work, 'größe.jar')
       const bytes = randomBytes(1_000_000)
       writeFileSync(file, bytes)
       expect(await trusting.run('-mkdir', '-p', url)).toMatchObject({ exitCode: 0 })
-      expect(await trusting.run('-put', file, url)).toMatchObject({ exitCode: 0 })
+      const application = [spark.appJar3, spark.dependencyJar3, spark.settingsFile]
+      expect(await trusting.run('-put', file, ...application, url)).toMatchObject({ exitCode: 0 })
       expect(await trusting.run('-get', `${url}/größe.jar`, join(work, 'secure-back'))).toMatchObject({ exitCode: 0 })
       expect(readFileSync(join(work, 'secure-back')).equals(bytes)).toBe(true)
+      // As the driver's pod runs it, and with the other line's client of Hadoop.
+      const options = ['--master', 'local[1]', '--conf', `spark.driver.extraJavaOptions=${javaOptions.join(' ')}`]
+      const what = ['--jars', `${url}/dependency.jar`, '--files', `${url}/settings.txt`, '--class', spark.mainClass]
+      const ran = await sparkSubmit(spark, '3', [...options, ...what, `${url}/app.jar`, 'settings.txt', '100'])
+      expect(ran.stdout, ran.stderr).toContain(expectedResult)
+      const files = { 'ssl-client.xml': hadoopTrust(trust) }
+      const ofHadoop = await hadoopShell(join(work, 'of-hadoop'), { files })
+      expect((await ofHadoop.run('-ls', url)).stdout).toContain('größe.jar')
       const stranger = await hadoopShell(join(work, 'stranger'))
       expect((await stranger.run('-ls', url)).stderr).toMatch(/certification path|PKIX/)
     } finally {
@@ -111,3 +123,10 @@ describeWith(['hdfs'], 'the shell of Hadoop over TLS', () => {
     }
   })
 })
+
+function hadoopTrust(location: string): string {
+  const settings = Object.entries({ location, type: 'pkcs12', password: 'changeit' }).map(
+    ([key, value]) => `<property><name>ssl.client.truststore.${key}</name><value>${value}</value></property>`,
+  )
+  return `<configuration>${settings.join('')}</configuration>`
+}
