@@ -1,6 +1,7 @@
 /**
  * `npm run bench`: what moving jars costs here, side by side with what a user would pick instead, interleaved in one run.
  * `npm run bench -- hdfs`: the same for fetching from an HDFS, beside Hadoop's own client.
+ * `npm run bench -- front-door`: the same bytes by WebHDFS and by the v1 API, through curl and through Hadoop's own client.
  * `npm run bench -- s3`: the same for fetching from a store that is not ours.
  *
  * Options: --rounds N (5), --only REGEX (names of measurements), --workload REGEX, --json FILE. Needs bash, curl, tar; nginx,
@@ -61,6 +62,9 @@ try {
     const { measureHdfs } = await import('./hdfs.ts')
     const [program, workload] = [join(dist, 'supercargo.mjs'), new RegExp(options.workload)]
     samples.push(...(await measureHdfs({ program, scratch, rounds, workload, only: wanted })))
+  } else if (subject === 'front-door') {
+    const { measureFrontDoor } = await import('./front-door.ts')
+    samples.push(...(await measureFrontDoor({ dist, scratch, rounds, only: wanted })))
   } else {
     for (const workload of workloads.filter(({ name }) => new RegExp(options.workload).test(name))) {
       if (subject === undefined) await measure(workload, dist)
