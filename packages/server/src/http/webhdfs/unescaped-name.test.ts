@@ -48,8 +48,12 @@ describe('a name beyond ASCII that is not escaped', () => {
       404,
       'FileNotFoundException',
     ])
-    const latin = Buffer.from('GET /webhdfs/v1/spark/\xe9?op=OPEN HTTP/1.1\r\nHost: x\r\n\r\n', 'latin1')
-    expect((await rawRequest(server.port, latin)).status).toBe(400)
+  })
+
+  it('is the same in the encoding of another locale', async () => {
+    await upload(server, '/spark/größe.jar', 'bytes')
+    const latin = Buffer.from(ask('/spark/größe.jar', 'GETFILESTATUS').toString(), 'latin1')
+    expect((await rawRequest(server.port, latin)).status).toBe(200)
   })
 
   it.each([

@@ -1,4 +1,5 @@
 /** Names beyond ASCII, which a Hadoop client writes into the request line as they are: escaped, and read again. */
+import { isUtf8 } from 'node:buffer'
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import { Duplex, Readable } from 'node:stream'
@@ -21,7 +22,11 @@ export function readUnescapedName(server: Server, socket: Socket, head: Buffer):
   if (target === undefined || !/[\x80-\xff]/.test(target) || readAgain.has(socket)) return false
   if (text.indexOf(end) !== text.length - end.length || announcesBody.test(text)) return false
   readAgain.add(socket)
-  const escaped = target.replace(/[\x80-\xff]/g, (byte) => `%${byte.charCodeAt(0).toString(16)}`)
+  // Java writes in the encoding of its locale: what is not UTF-8 is Latin-1, or as good as that.
+  const utf8 = isUtf8(Buffer.from(target, 'latin1'))
+  const escaped = target.replace(/[\x80-\xff]/g, (byte) =>
+    utf8 ? `%${byte.charCodeAt(0).toString(16)}` : encodeURIComponent(byte),
+  )
   const first = text.slice(0, text.indexOf('\r\n')).replace(target, () => escaped)
   const request = `${first}\r\nConnection: close${text.slice(text.indexOf('\r\n'))}`
   const readable = new Readable({ read: () => undefined })
