@@ -5,7 +5,7 @@ import { freePort } from '../../process/free-port.ts'
 import { command, ended } from '../../process/staging-server.ts'
 import { until } from '../until.ts'
 
-const startMs = 30_000
+const startMs = 120_000
 
 export interface SecureServer {
   readonly port: number
