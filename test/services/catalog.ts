@@ -22,6 +22,7 @@ import { missingSpark, pinnedVersion, provisionSpark } from './spark/provision.t
 import { startSpark } from './spark/start.ts'
 import { missingSparkCluster, provisionSparkCluster } from './spark-cluster/provision.ts'
 import { startSparkCluster } from './spark-cluster/start.ts'
+import { operatorVersion } from './spark-operator/provision.ts'
 
 export const catalog = {
   nginx: defineService({
@@ -124,8 +125,8 @@ export const catalog = {
   }),
   'spark-cluster': defineService({
     name: 'spark-cluster',
-    summary: 'a cluster of one node with images of both Sparks',
-    versions: `Kubernetes ${kubernetesVersion}, Spark ${pinnedVersion('4')} and ${pinnedVersion('3')}`,
+    summary: 'a cluster of one node with images of both Sparks, and the operator of Kubeflow',
+    versions: `Kubernetes ${kubernetesVersion}, Spark ${pinnedVersion('4')} and ${pinnedVersion('3')}, spark-operator ${operatorVersion}`,
     missing: missingSparkCluster,
     provision: provisionSparkCluster,
     start: startSparkCluster,

@@ -1,6 +1,7 @@
 /** Programs from the Go module proxy: a module of ours pins versions and sums, the ordinary go command gets and builds them. */
 import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { readFile, writeFile } from 'node:fs/promises'
+import { basename, join } from 'node:path'
 import { fromCache } from './cache.ts'
 import { command } from './command.ts'
 import { goToolchain } from './go-toolchain.ts'
@@ -13,6 +14,8 @@ export interface GoProgram {
   /** Import paths of the programs, or `.` for the module's own. */
   readonly packages: readonly string[]
   readonly linkerFlags?: string
+  /** Files of a module that are kept beside the programs, by their paths in it. */
+  readonly files?: { readonly of: string; readonly paths: readonly string[] }
 }
 
 export interface GoRecipe {
@@ -29,6 +32,7 @@ export async function goBuild(recipe: GoRecipe, progress: Progress): Promise<str
     ...recipe.programs.flatMap((program) => [
       ...program.packages,
       program.linkerFlags ?? '',
+      ...(program.files?.paths ?? []),
       ...sources(program.module),
     ]),
   ]
@@ -42,13 +46,18 @@ export async function goBuild(recipe: GoRecipe, progress: Progress): Promise<str
         const go = await goToolchain(progress)
         for (const program of recipe.programs) {
           const flags = ['-ldflags', `-s -w ${program.linkerFlags ?? ''}`, '-o', `${directory}/`]
-          await command([...kindly(), go.program, 'build', ...flags, ...program.packages], {
+          const options = {
             cwd: program.module,
             env: { ...go.env, CGO_ENABLED: '0', GOWORK: 'off', GOFLAGS: '-mod=readonly -trimpath -buildvcs=false' },
             site: directory,
             signal,
-            logFile,
-          })
+          }
+          await command([...kindly(), go.program, 'build', ...flags, ...program.packages], { ...options, logFile })
+          if (program.files === undefined) continue
+          const where = [go.program, 'list', '-m', '-f', '{{.Dir}}', program.files.of]
+          const source = (await command(where, options)).trim()
+          for (const path of program.files.paths)
+            await writeFile(join(directory, basename(path)), await readFile(join(source, path)))
         }
       },
     },

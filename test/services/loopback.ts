@@ -2,13 +2,15 @@
 import { connect, createServer } from 'node:net'
 import { SupercargoError } from '@supercargo/protocol'
 
+export const loopback = '127.0.0.1'
+
 /** A port that nobody listens on at this moment. */
-export function freePort(host = '127.0.0.1'): Promise<number> {
+export function freePort(host = loopback): Promise<number> {
   return bindOnce(0, host)
 }
 
 /** Says in a sentence when a wanted port is taken. */
-export async function requirePort(port: number, host = '127.0.0.1'): Promise<number> {
+export async function requirePort(port: number, host = loopback): Promise<number> {
   try {
     return await bindOnce(port, host)
   } catch (cause) {
@@ -20,7 +22,7 @@ export async function requirePort(port: number, host = '127.0.0.1'): Promise<num
 }
 
 /** Whether somebody listens there. */
-export function listens(port: number, host = '127.0.0.1'): Promise<boolean> {
+export function listens(port: number, host = loopback): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(port, host)
     const answer = (listening: boolean) => (): void => {

@@ -73,12 +73,13 @@ export async function ensureRunning<N extends ServiceName>(
   }
 }
 
-/** Provisions and starts one instance in a directory. When it fails nothing is left. */
+/** Provisions and starts one instance in a directory, at `address` where the service can. When it fails nothing is left. */
 export async function startInstance<N extends ServiceName>(
   name: N,
   directory: string,
   progress: Progress,
   ports: Readonly<Record<string, number>> = {},
+  address?: string,
 ): Promise<Instance<ServiceDetails<N>>> {
   const service = serviceNamed(name)
   const named: Progress = { signal: progress.signal, say: (line) => progress.say(`${name}: ${line}`) }
@@ -95,7 +96,7 @@ export async function startInstance<N extends ServiceName>(
   const began = performance.now()
   const assets = await service.provision(named)
   const provisioned = performance.now()
-  const details = await startTwice(service, assets, directory, named, ports)
+  const details = await startTwice(service, assets, directory, named, { ports, address })
   const instance: Instance<ServiceDetails<N>> = {
     name,
     versions: service.versions,
@@ -151,12 +152,12 @@ async function startTwice(
   assets: unknown,
   directory: string,
   progress: Progress,
-  ports: Readonly<Record<string, number>>,
+  where: { readonly ports: Readonly<Record<string, number>>; readonly address: string | undefined },
 ): Promise<Details> {
   for (let attempt = 1; ; attempt++) {
     await stopSite(directory)
     try {
-      const site = openSite(directory, progress, ports)
+      const site = openSite(directory, progress, where.ports, where.address)
       const details = await service.start(site, assets)
       progress.signal.throwIfAborted()
       return details

@@ -25,11 +25,14 @@ export interface OwnInstance<N extends ServiceName> extends Instance<ServiceDeta
   stop(): Promise<void>
 }
 
-/** An instance for one test file alone: to be stopped, killed, filled. Stopped at the end of the run in any case. */
-export async function ownInstance<N extends ServiceName>(name: N): Promise<OwnInstance<N>> {
+/**
+ * An instance for one test file alone: to be stopped, killed, filled, or to listen at an address that pods see (`s3` and `hdfs`
+ * can). Stopped at the end of the run in any case.
+ */
+export async function ownInstance<N extends ServiceName>(name: N, address?: string): Promise<OwnInstance<N>> {
   const run = inject('servicesRun')
   const directory = join(run, `${name}-${randomBytes(3).toString('hex')}`)
-  const instance = await startInstance(name, directory, progress())
+  const instance = await startInstance(name, directory, progress(), {}, address)
   noteReal(run, instance)
   return { ...instance, stop: () => stopSite(directory) }
 }

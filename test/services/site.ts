@@ -5,7 +5,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { SupercargoError } from '@supercargo/protocol'
 import { lastLines, tryCommand } from './command.ts'
-import { freePort, requirePort } from './loopback.ts'
+import { freePort, loopback, requirePort } from './loopback.ts'
 import { unmountBelow } from './mounts.ts'
 import type { Progress } from './service.ts'
 import { belongsTo, endProcessesOf, mark, signalProcess } from './site-processes.ts'
@@ -42,6 +42,8 @@ type Entry =
 
 export interface Site extends Progress {
   readonly directory: string
+  /** Where its servers listen: loopback, or an address that pods of a test cluster see too. */
+  readonly address: string
   /** A folder of the instance, made when it is not there. */
   folder(name: string): string
   /** A free port, or the one that was asked for under this name. */
@@ -56,18 +58,25 @@ const ledgerName = 'ledger.jsonl'
 const strayGraceMs = 3000
 const undoTimeoutMs = 60_000
 
-export function openSite(directory: string, progress: Progress, ports: Readonly<Record<string, number>> = {}): Site {
+export function openSite(
+  directory: string,
+  progress: Progress,
+  ports: Readonly<Record<string, number>> = {},
+  address: string = loopback,
+): Site {
   mkdirSync(directory, { recursive: true, mode: 0o700 })
   const record = (entry: Entry): void => appendFileSync(join(directory, ledgerName), `${JSON.stringify(entry)}\n`)
   return {
     ...progress,
     directory,
+    address,
     folder: (name) => {
       const path = join(directory, name)
       mkdirSync(path, { recursive: true })
       return path
     },
-    port: async (name) => (ports[name] === undefined ? await freePort() : await requirePort(ports[name])),
+    port: async (name) =>
+      ports[name] === undefined ? await freePort(address) : await requirePort(ports[name], address),
     spawn: async (plan) => {
       const pid = await launch(directory, plan)
       record({

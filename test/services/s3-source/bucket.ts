@@ -19,8 +19,9 @@ export class TestBucket {
     this.name = name
   }
 
-  static async on(service: S3ServiceName, headers: Record<string, string> = {}): Promise<TestBucket> {
-    const bucket = new TestBucket(await running(service), `cargo-${randomBytes(6).toString('hex')}`)
+  static async on(service: S3ServiceName | S3Details, headers: Record<string, string> = {}): Promise<TestBucket> {
+    const details = typeof service === 'string' ? await running(service) : service
+    const bucket = new TestBucket(details, `cargo-${randomBytes(6).toString('hex')}`)
     await bucket.ask({ method: 'PUT', path: `/${bucket.name}`, headers })
     return bucket
   }

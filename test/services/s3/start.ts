@@ -1,4 +1,4 @@
-/** Starts versitygw on a loopback port over a folder of the instance, with credentials of its own. */
+/** Starts versitygw over a folder of the instance, with credentials of its own. */
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import type { Site } from '../site.ts'
@@ -22,7 +22,7 @@ export async function startS3(site: Site, assets: S3Assets): Promise<S3Details> 
   const argv = [
     assets.program,
     '--port',
-    `127.0.0.1:${port}`,
+    `${site.address}:${port}`,
     '--keep-alive',
     '--iam-dir',
     accounts,
@@ -32,7 +32,7 @@ export async function startS3(site: Site, assets: S3Assets): Promise<S3Details> 
     data,
   ]
   const env = { ROOT_ACCESS_KEY: credentials.accessKeyId, ROOT_SECRET_KEY: credentials.secretAccessKey }
-  const endpoint = `http://127.0.0.1:${port}`
+  const endpoint = `http://${site.address}:${port}`
   const server = await site.spawn({ name: 'versitygw', argv, env, cwd: join(site.directory), graceMs: 2000 })
   await server.ready(async (signal) => (await fetch(endpoint, { signal })).status === 403, readyTimeoutMs)
   return { endpoint, region: 'us-east-1', ...credentials }

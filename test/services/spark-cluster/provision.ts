@@ -8,11 +8,13 @@ import { missingKubernetesNode, type NodeAssets, provisionKubernetesNode } from 
 import { writeImages } from '../oci-layout.ts'
 import type { Missing, Progress } from '../service.ts'
 import { missingSpark, provisionSpark, type Spark, type SparkAssets } from '../spark/provision.ts'
-import { missingProgram } from '../toolchain.ts'
+import { type OperatorAssets, provisionOperator } from '../spark-operator/provision.ts'
+import { missingGo, missingProgram } from '../toolchain.ts'
 
 export interface SparkClusterAssets {
   readonly node: NodeAssets
   readonly spark: SparkAssets
+  readonly operator: OperatorAssets
   /** Image layouts. */
   readonly image4: string
   readonly image3: string
@@ -39,6 +41,7 @@ export async function missingSparkCluster(): Promise<readonly Missing[]> {
   const all = [
     ...(await missingKubernetesNode()),
     ...(await missingSpark()),
+    ...(await missingGo()),
     ...missingApt(),
     ...missingProgram('perl', 'perl'),
   ]
@@ -48,10 +51,11 @@ export async function missingSparkCluster(): Promise<readonly Missing[]> {
 export async function provisionSparkCluster(progress: Progress): Promise<SparkClusterAssets> {
   const node = await provisionKubernetesNode(progress)
   const spark = await provisionSpark(progress)
+  const operator = await provisionOperator(progress)
   const base = await baseLayer(progress)
   const image4 = await sparkImage(spark.lines['4'], base, progress)
   const image3 = await sparkImage(spark.lines['3'], base, progress)
-  return { node, spark, image4, image3 }
+  return { node, spark, operator, image4, image3 }
 }
 
 export function imageName(version: string): string {
@@ -95,7 +99,7 @@ async function sparkImage(spark: Spark, base: string, progress: Progress): Promi
   return fromCache(
     {
       name: `image-spark-${spark.version}`,
-      key: ['2', base, spark.home, spark.appJar, await readFile(entrypoint, 'utf8')],
+      key: ['3', base, spark.home, spark.appJar, await readFile(entrypoint, 'utf8')],
       takes: 'about 10 seconds',
       diskBytes: imageDiskBytes,
       build: async (directory, { signal, logFile }) => {
@@ -108,6 +112,9 @@ async function sparkImage(spark: Spark, base: string, progress: Progress): Promi
         await folder('opt')
         await command(['cp', '--archive', '--link', spark.home, join(root, 'opt', 'spark')], options)
         await rm(join(root, 'opt', 'spark', '.complete.json'), { force: true })
+        // Its shell for Python is started from a file, as Spark's own image has it; in the package there are archives alone.
+        const python = join(root, 'opt', 'spark', 'python')
+        await command(['python3', '-m', 'zipfile', '-e', join(python, 'lib', 'pyspark.zip'), python], options)
         // The cache is for its owner alone; in the image everybody reads.
         await chmod(join(root, 'opt', 'spark'), 0o755)
         await copyFile(entrypoint, join(await folder('opt'), 'entrypoint.sh'))

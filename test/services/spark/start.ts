@@ -15,7 +15,7 @@ export interface SparkDetails extends Record<string, string> {
   readonly home3: string
   readonly appJar3: string
   readonly dependencyJar3: string
-  /** Class of the application; its arguments are the file's name and a number. */
+  /** Class of the application; its arguments are the file's name and a number. In Python, a third is its exit code. */
   readonly mainClass: string
   readonly settingsFile: string
   readonly pythonMain: string

@@ -26,3 +26,5 @@ def main(file, last):
 
 if __name__ == "__main__":
     main(sys.argv[1], int(sys.argv[2]))
+    # How it ends, when somebody wants to know whether that is told.
+    sys.exit(int(sys.argv[3]) if len(sys.argv) > 3 else 0)
