@@ -50,6 +50,7 @@ export async function submit(request: SubmitRequest, signal: AbortSignal): Promi
   const client = new ApiClient(request.connection, { userAgent: request.userAgent })
   // What a step refuses is refused before a byte is sent.
   render(request.prepared.submission)
+  tellPackages(request)
   try {
     const staged = await stageAndSweep(request, client, signal)
     const submission: Submission = { ...request.prepared.submission, staged }
@@ -62,6 +63,13 @@ export async function submit(request: SubmitRequest, signal: AbortSignal): Promi
   } finally {
     await client.close()
   }
+}
+
+/** They are no files of this machine: a cluster without a way to a repository fails on them, and nothing else here would say why. */
+function tellPackages({ prepared, note }: SubmitRequest): void {
+  const packages = prepared.submission.configuration.text('spark.jars.packages')
+  if (packages !== undefined)
+    note(`${packages} are fetched by the driver, from the repositories that it reaches (spark.jars.packages)`)
 }
 
 /** What an earlier submitter left is looked for while the files are on their way. */

@@ -9,8 +9,9 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type ServerForTest, startServer } from '../../flows/server-for-test.ts'
 import { command } from '../../process/staging-server.ts'
 import type { ServiceDetails } from '../catalog.ts'
-import { kubectl } from '../kubernetes/kubectl.ts'
+import { kubectl, tryKubectl } from '../kubernetes/kubectl.ts'
 import { describeWith, provisionTimeoutMs, running } from '../running.ts'
+import { supercargo } from '../supercargo.ts'
 import { until } from '../until.ts'
 import { type TestNamespace, testNamespace } from './namespace.ts'
 
@@ -65,8 +66,11 @@ describeWith(['kubernetes'], 'supercargo submit', () => {
 
   it('stages, creates, binds the files to the driver by its uid, and ends when nobody waits', async () => {
     await using place = await testNamespace(cluster)
-    const { code, out, err } = await start(place, 'submit', '--no-wait', '--json', ...options(), ...application).ended
+    const packages = ['--packages', 'org.example:thing:1']
+    const all = ['--no-wait', '--json', ...packages, ...options(), ...application]
+    const { code, out, err } = await start(place, 'submit', ...all).ended
     expect(code, err).toBe(0)
+    expect(err).toContain('org.example:thing:1 are fetched by the driver')
     const [pod] = await place.pods()
     const { name, uid } = pod!.metadata
     expect(JSON.parse(out)).toMatchObject({
@@ -117,6 +121,34 @@ describeWith(['kubernetes'], 'supercargo submit', () => {
     expect(code, err).toBe(77)
     expect(err).toContain('nobody')
     expect(await owners(place)).toEqual([])
+    expect(await place.contents()).toEqual([])
+  })
+
+  it('shows in a dry run what the API server would take, with Kerberos, Hadoop, secrets and volumes', async () => {
+    await using place = await testNamespace(cluster)
+    await mkdir(join(folder, 'hadoop'), { recursive: true })
+    for (const file of ['krb5.conf', 'user.keytab', 'hadoop/core-site.xml']) await writeFile(join(folder, file), file)
+    const settings = {
+      'spark.kubernetes.kerberos.krb5.path': 'krb5.conf',
+      'spark.kerberos.keytab': 'user.keytab',
+      'spark.kerberos.principal': 'user@EXAMPLE.ORG',
+      'spark.kubernetes.driver.secrets.database': '/etc/database',
+      'spark.kubernetes.driver.secretKeyRef.KEY': 'store:key',
+      'spark.kubernetes.driver.volumes.persistentVolumeClaim.reports.mount.path': '/reports',
+      'spark.kubernetes.driver.volumes.persistentVolumeClaim.reports.options.claimName': 'reports',
+    }
+    const conf = Object.entries(settings).flatMap(([key, value]) => ['--conf', `${key}=${value}`])
+    const hdfs = ['--files', 'hdfs://namenode.example:8020/settings.txt', '--host-alias', '192.0.2.1=namenode.example']
+    const argv = ['submit', '--dry-run', ...options(), ...conf, ...hdfs, '--jars', 'lib/*.jar', 'app.jar']
+    const environment = { HADOOP_CONF_DIR: join(folder, 'hadoop'), SUPERCARGO_NAMESPACE: place.name }
+    const call = { kubeconfig: cluster.kubeconfig, directory: folder, environment }
+    const { code, out, err } = await supercargo(call, argv).ended
+    expect(code, err).toBe(0)
+    // What is secret is not shown.
+    const shown = out.replaceAll('[secret]', Buffer.from('x').toString('base64'))
+    const taken = await tryKubectl(cluster, ['apply', '--dry-run=server', '-n', place.name, '-f', '-'], shown)
+    expect(taken.exitCode, taken.stderr).toBe(0)
+    for (const what of ['pod/etl-', 'krb5', 'kerberos-keytab', 'hadoop-config']) expect(taken.stdout).toContain(what)
     expect(await place.contents()).toEqual([])
   })
 
