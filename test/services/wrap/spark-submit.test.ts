@@ -10,8 +10,9 @@ import type { ServiceDetails } from '../catalog.ts'
 import { describeWith, provisionTimeoutMs, running } from '../running.ts'
 import { type SparkLine, sparkLines } from '../spark/provision.ts'
 import { type TestNamespace, testNamespace } from '../submit/namespace.ts'
+import type { Started } from '../supercargo.ts'
 import { until } from '../until.ts'
-import { sparkEnvironment, type Wrapped, wrapped } from './wrapped.ts'
+import { sparkEnvironment, wrapped } from './wrapped.ts'
 
 const main = 'spark-kubernetes-driver'
 const podServer = 'http://staging.example:10000'
@@ -37,7 +38,7 @@ describeWith(['kubernetes', 'spark'], 'spark-submit that is wrapped', () => {
     if (folder !== undefined) await rm(folder, { recursive: true, force: true })
   })
 
-  function start(place: TestNamespace, line: SparkLine, conf: Readonly<Record<string, string>>): Wrapped {
+  function start(place: TestNamespace, line: SparkLine, conf: Readonly<Record<string, string>>): Started {
     const four = line === '4'
     const settings = Object.entries({ 'spark.kubernetes.container.image': `spark:${line}`, ...conf })
     const options = ['--server', server.url, '--pod-server', podServer, '--init-image', 'init:1', '--quiet']
@@ -52,7 +53,7 @@ describeWith(['kubernetes', 'spark'], 'spark-submit that is wrapped', () => {
     ])
   }
 
-  const driverOf = (place: TestNamespace, { said }: Wrapped): Promise<Pod> =>
+  const driverOf = (place: TestNamespace, { said }: Started): Promise<Pod> =>
     until(
       'the driver, ready to start',
       async () => {

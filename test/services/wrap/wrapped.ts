@@ -1,40 +1,16 @@
 /** `supercargo wrap` as a process, with the Spark of a test line in its PATH. */
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { join } from 'node:path'
-import { command } from '../../process/staging-server.ts'
 import type { SparkLine } from '../spark/provision.ts'
 import type { SparkDetails } from '../spark/start.ts'
+import { type Call, type Started, supercargo } from '../supercargo.ts'
 
-export interface Wrapped {
-  readonly child: ReturnType<typeof spawn>
-  /** What it has said so far. */
-  readonly said: { out: string; err: string }
-  readonly ended: Promise<{ readonly code: number | null; readonly out: string; readonly err: string }>
-}
-
-export interface WrapCall {
-  readonly directory: string
-  readonly kubeconfig: string
+export interface WrapCall extends Call {
   readonly namespace: string
-  readonly environment?: Readonly<Record<string, string>>
 }
 
-export function wrapped({ directory, kubeconfig, namespace, environment }: WrapCall, argv: readonly string[]): Wrapped {
-  const env = { ...process.env, KUBECONFIG: kubeconfig, SUPERCARGO_NAMESPACE: namespace, NO_COLOR: '1', ...environment }
-  const child = spawn(process.execPath, [command, 'wrap', ...argv], {
-    cwd: directory,
-    env,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  const said = { out: '', err: '' }
-  child.stdout!.on('data', (text) => {
-    said.out += text
-  })
-  child.stderr!.on('data', (text) => {
-    said.err += text
-  })
-  return { child, said, ended: once(child, 'close').then(([code]) => ({ code: code as number | null, ...said })) }
+export function wrapped({ namespace, environment, ...call }: WrapCall, argv: readonly string[]): Started {
+  const own = { SUPERCARGO_NAMESPACE: namespace, ...environment }
+  return supercargo({ ...call, environment: own }, ['wrap', ...argv])
 }
 
 export function sparkEnvironment(spark: SparkDetails, line: SparkLine): Readonly<Record<string, string>> {
