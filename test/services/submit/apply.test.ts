@@ -1,7 +1,4 @@
-/** What a submission leaves in a real API server: when it works, when the n-th call fails, when it is killed at the n-th call. */
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { join } from 'node:path'
+/** What a submission leaves in a real API server: when it works, and when the n-th call fails. */
 import { SupercargoError } from '@supercargo/protocol'
 import { apply, gateName, removeLeftovers, submissionLabel } from '@supercargo/submit'
 import { beforeAll, expect, it } from 'vitest'
@@ -100,38 +97,6 @@ describeWith(['kubernetes'], 'a submission', () => {
     })
     await client.close()
   })
-
-  it.each(['before', 'after'] as const)(
-    'that is killed %s its n-th call leaves nothing that is not owned, and the next one removes the rest',
-    async (moment) => {
-      await using place = await testNamespace(cluster)
-      const script = join(import.meta.dirname, 'apply-until-killed.ts')
-      for (let n = 1; ; n++) {
-        const child = spawn(process.execPath, [script, cluster.kubeconfig, place.name, String(n), moment], {
-          stdio: 'inherit',
-        })
-        const [code] = (await once(child, 'exit')) as [number | null]
-        const pods = await place.pods()
-        const uids = pods.map(({ metadata }) => metadata.uid)
-        expect(await strangers(place, uids)).toEqual([])
-        if (code === 0) {
-          expect(n).toBeGreaterThan(6)
-          return
-        }
-        expect(pods.length).toBe(n === 1 && moment === 'before' ? 0 : 1)
-        const gated = pods.every(({ spec }) => JSON.stringify(spec?.schedulingGates ?? []).includes(gateName))
-        if (!gated) {
-          // Killed after the gate was opened: the driver is a driver like any other.
-          await place.kubectl('delete', 'pods', '--all', '--wait=false')
-        } else {
-          expect(await removeLeftovers(place.client, place.name, signal())).toEqual([])
-          const removed = await removeLeftovers(place.client, place.name, signal(), -1)
-          expect(removed).toEqual(pods.map(({ metadata }) => metadata.name))
-        }
-        await nothingLeft(place)
-      }
-    },
-  )
 
   it('removes no gated pod but those of submissions', async () => {
     await using place = await testNamespace(cluster)

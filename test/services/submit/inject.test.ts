@@ -17,32 +17,9 @@ import { describeWith, provisionTimeoutMs, running } from '../running.ts'
 import { until } from '../until.ts'
 import { type TestNamespace, testNamespace } from './namespace.ts'
 import { CountingClient } from './rendered.ts'
+import { defineSparkKinds } from './spark-kinds.ts'
 
 const examples = join(import.meta.dirname, '../../../deploy/examples')
-
-/** Only that the kind is there: the operators' own definitions are theirs to test. */
-const definition = (group: string, version: string, kind: string): string => {
-  const plural = `${kind.toLowerCase()}s`
-  const schema = { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } }
-  return JSON.stringify({
-    apiVersion: 'apiextensions.k8s.io/v1',
-    kind: 'CustomResourceDefinition',
-    // Groups of k8s.io want to be told that this is known.
-    metadata: { name: `${plural}.${group}`, annotations: { 'api-approved.kubernetes.io': 'unapproved, for tests' } },
-    spec: {
-      group,
-      scope: 'Namespaced',
-      names: { kind, plural, singular: kind.toLowerCase() },
-      versions: [{ name: version, served: true, storage: true, schema }],
-    },
-  })
-}
-
-const definitions = [
-  definition('sparkoperator.k8s.io', 'v1beta2', 'SparkApplication'),
-  definition('sparkoperator.k8s.io', 'v1beta2', 'ScheduledSparkApplication'),
-  definition('spark.apache.org', 'v1', 'SparkApplication'),
-]
 
 describeWith(['kubernetes'], 'supercargo inject', () => {
   let cluster: ServiceDetails<'kubernetes'>
@@ -58,21 +35,7 @@ describeWith(['kubernetes'], 'supercargo inject', () => {
     await mkdir(join(folder, 'lib'))
     for (const file of ['app.jar', 'main.py', 'greeting.py', 'settings.txt', 'lib/dep.jar'])
       await writeFile(join(folder, file), file)
-    for (const each of definitions) await kubectl(cluster, ['apply', '-f', '-'], each)
-    for (const plural of [
-      'sparkapplications.sparkoperator.k8s.io',
-      'scheduledsparkapplications',
-      'sparkapplications.spark.apache.org',
-    ])
-      await until(
-        'the kind to be served',
-        () =>
-          kubectl(cluster, ['get', plural]).then(
-            () => true,
-            () => false,
-          ),
-        { timeoutMs: 30_000 },
-      )
+    await defineSparkKinds(cluster)
   }, provisionTimeoutMs)
 
   afterAll(async () => {
