@@ -18,16 +18,18 @@ export interface PageRun {
   readonly env?: NodeJS.ProcessEnv
   /** Folders of programs that the reader has, in front of everything. */
   readonly path?: readonly string[]
+  /** Of the blocks that are run; `sh` without it. */
+  readonly language?: string
   /** What stands for the reader's own: the page's text, and what is really there. */
   readonly instead?: Readonly<Record<string, string>>
 }
 
-/** Runs the blocks of the language `sh` in order; resolves to what was said, and to the exit code. */
+/** Runs the blocks of one language in order; resolves to what was said, and to the exit code. */
 export async function runPage(
   file: string,
   run: PageRun,
 ): Promise<{ readonly code: number | null; readonly said: string }> {
-  let script = blocksOf(file, 'sh').join('\n')
+  let script = blocksOf(file, run.language ?? 'sh').join('\n')
   if (script === '') throw new Error(`${file} has no commands`)
   for (const [text, real] of Object.entries(run.instead ?? {})) script = script.replaceAll(text, real)
   const child = spawn('bash', ['-xeuo', 'pipefail', '-c', script], {

@@ -1,16 +1,24 @@
 /** The pages about the ways in, typed as they stand there, against a real API server and a real staging server. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { runPage } from '../../docs/page-commands.ts'
+import { type PageRun, runPage } from '../../docs/page-commands.ts'
+import { repository } from '../../docs/pages.ts'
 import { type ServerProcess, startStagingServer } from '../../process/staging-server.ts'
 import type { ServiceDetails } from '../catalog.ts'
 import { describeWith, provisionTimeoutMs, running } from '../running.ts'
 import { type TestNamespace, testNamespace } from '../submit/namespace.ts'
+import { defineSparkKinds } from '../submit/spark-kinds.ts'
 
 /** What a page says of the reader's own application. */
 const application = ['app.jar', 'lib/a.jar', 'settings.txt', 'main.py', 'greeting.py']
+
+const pages = ['submit', 'wrap', 'inject', 'operating'].map((name) => `docs/${name}.md`)
+const example = (name: string): string => `docs/examples/${name}.md`
+const examples = ['cluster-mode', 'client-mode', 'pyspark-shell', 'nightly', 'spark-application', 'hdfs'].map(example)
+/** They make the pod that these are about. */
+const inPods = ['client-mode', 'pyspark-shell'].map(example)
 
 describeWith(['kubernetes', 'spark'], 'the pages of the documentation', () => {
   let cluster: ServiceDetails<'kubernetes'>
@@ -33,6 +41,9 @@ describeWith(['kubernetes', 'spark'], 'the pages of the documentation', () => {
       mkdirSync(join(directory, file, '..'), { recursive: true })
       writeFileSync(join(directory, file), `what is in ${file}\n`)
     }
+    cpSync(join(repository, 'deploy', 'examples'), join(directory, 'deploy', 'examples'), { recursive: true })
+    writeFileSync(join(directory, 'run-spark-shell.sh'), '#!/bin/sh\nexec spark-shell "$@"\n', { mode: 0o755 })
+    await defineSparkKinds(cluster)
     const settings = {
       'spark.master': `k8s://${cluster.server}`,
       'spark.kubernetes.namespace': place.name,
@@ -52,19 +63,36 @@ describeWith(['kubernetes', 'spark'], 'the pages of the documentation', () => {
     if (directory !== undefined) rmSync(directory, { recursive: true })
   })
 
-  it.each(['docs/submit.md', 'docs/wrap.md', 'docs/inject.md', 'docs/operating.md'])('%s', async (page) => {
-    const { code, said } = await runPage(page, {
+  function run(page: string, more: Partial<PageRun> = {}) {
+    return runPage(page, {
       directory,
       path: [join(spark.home4, 'bin'), cluster.binDirectory],
+      instead: { '-n spark': `-n ${place.name}`, 'namespace: spark': `namespace: ${place.name}` },
+      ...more,
       env: {
         KUBECONFIG: cluster.kubeconfig,
         SUPERCARGO_SERVER: server.url,
         SUPERCARGO_POD_SERVER: 'http://supercargo.supercargo:10000',
         SUPERCARGO_INIT_IMAGE: 'registry.example.org/supercargo/init:1',
         SPARK_CONF_DIR: directory,
+        ...more.env,
       },
-      instead: { '-n spark': `-n ${place.name}`, 'namespace: spark': `namespace: ${place.name}` },
     })
+  }
+
+  it.each([...pages, ...examples])('%s', async (page) => {
+    const { code, said } = await run(page)
     expect(code, said).toBe(0)
+  })
+
+  it.each(inPods)('%s in a pod, as far as what would be run', async (page) => {
+    const address = Object.values(networkInterfaces())
+      .flatMap((each) => each ?? [])
+      .find(({ internal }) => !internal)!.address
+    await place.setStatus('jump', { phase: 'Running', podIP: address, podIPs: [{ ip: address }] })
+    const pod = { KUBERNETES_SERVICE_HOST: 'kubernetes.default.svc', POD_NAME: 'jump', POD_NAMESPACE: place.name }
+    const { code, said } = await run(page, { language: 'sh pod', env: { ...pod, SUPERCARGO_PRINT: 'true' } })
+    expect(code, said).toBe(0)
+    expect(said).toContain('spark.kubernetes.driver.pod.name=jump')
   })
 })
