@@ -1,4 +1,6 @@
 /** Every real service by its name. */
+import { missingChromium, provisionChromium } from './chromium/provision.ts'
+import { startChromium } from './chromium/start.ts'
 import { hadoopVersion, missingHadoop, provisionHadoop } from './hdfs/provision.ts'
 import { hdfsExports, startHdfs } from './hdfs/start.ts'
 import { missingHdfsHa, provisionHdfsHa } from './hdfs-ha/provision.ts'
@@ -37,6 +39,15 @@ export const catalog = {
       NGINX_SECURE_URL: details.secureUrl,
       NGINX_CA_FILE: details.caFile,
     }),
+  }),
+  chromium: defineService({
+    name: 'chromium',
+    summary: 'a browser without a window',
+    versions: 'Chromium of this Debian release',
+    missing: missingChromium,
+    provision: provisionChromium,
+    start: startChromium,
+    exports: (details) => ({ CHROMIUM_DEBUGGING_URL: details.url }),
   }),
   kubernetes: defineService({
     name: 'kubernetes',

@@ -28,6 +28,8 @@ export const routes = {
   live: '/livez',
   ready: '/readyz',
   metrics: '/metrics',
+  /** The admin page; everything of it is below. */
+  ui: '/ui',
 } as const
 
 /** Percent-encodes each part of a path and keeps the slashes. */

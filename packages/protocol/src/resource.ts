@@ -119,30 +119,36 @@ export const listingSchema = z.object({
 })
 export type Listing = z.infer<typeof listingSchema>
 
+/** What one sweep of the collector did. */
+export const sweepReportSchema = z.object({
+  startedAt: instantSchema,
+  durationMs: z.number(),
+  examined: z.int(),
+  kept: z.int(),
+  /** Not served for much longer, unless somebody fetches them. */
+  condemned: z.int(),
+  /** A dry run would have condemned or collected them. */
+  spared: z.int(),
+  collected: z.int(),
+  abandonedUploads: z.int(),
+  orphanBlobs: z.int(),
+  freedBytes: z.int(),
+  /** Lists that were sent to the cluster, page by page. */
+  requests: z.int(),
+  /** Of the turn in which it ran; 0 where the store has one process. */
+  epoch: z.int(),
+  errors: z.array(z.string()),
+})
+export type SweepReport = z.infer<typeof sweepReportSchema>
+
+const stateCountsSchema = z.record(z.enum(resourceStates), z.int())
+
 /** GET /api/v1/collector. */
 export const collectorStatusSchema = z.object({
   cluster: z.string().nullable(),
-  lastSweep: z
-    .object({
-      startedAt: instantSchema,
-      durationMs: z.number(),
-      examined: z.int(),
-      kept: z.int(),
-      /** Not served for much longer, unless somebody fetches them. */
-      condemned: z.int(),
-      /** A dry run would have condemned or collected them. */
-      spared: z.int(),
-      collected: z.int(),
-      abandonedUploads: z.int(),
-      orphanBlobs: z.int(),
-      freedBytes: z.int(),
-      /** Lists that were sent to the cluster, page by page. */
-      requests: z.int(),
-      /** Of the turn in which it ran; 0 where the store has one process. */
-      epoch: z.int(),
-      errors: z.array(z.string()),
-    })
-    .nullable(),
+  lastSweep: sweepReportSchema.nullable(),
+  /** The latest sweeps of this process, the newest first; a bounded number. */
+  recentSweeps: z.array(sweepReportSchema).default([]),
   /** Why collection is stopped, or null while it runs. */
   paused: z.string().nullable(),
   /** The same for programs: `breaker`, `versions-went-back`, `state-lost`, `other-cluster`. */
@@ -150,7 +156,21 @@ export const collectorStatusSchema = z.object({
   /** False while another replica of a shared store sweeps. */
   sweeping: z.boolean(),
   dryRun: z.boolean(),
-  states: z.record(z.enum(resourceStates), z.int()),
+  states: stateCountsSchema,
+  /** The same by the kind of the (first) owner. */
+  kinds: z.record(z.string(), stateCountsSchema).default({}),
+  /** Who staged how much, the most bytes first; a bounded number of rows. Bytes of shared blobs count for each. */
+  stagers: z
+    .array(
+      z.object({
+        namespace: z.string(),
+        /** Null where nobody was asked. */
+        principal: z.string().nullable(),
+        resources: z.int(),
+        sizeBytes: z.int(),
+      }),
+    )
+    .default([]),
   /** Owners of which nobody can say whether they are there, by the code of the reason. */
   unknownOwners: z.record(z.string(), z.int()),
   /** Since a sweep had an answer for everything that the cluster can answer; null without a cluster. */

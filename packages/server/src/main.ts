@@ -127,6 +127,7 @@ function composeApp(
     accelRedirect: config.accelRedirect,
     tls: tls()?.options,
     certificateEndsAtMs: () => tls()?.endsAtMs,
+    freeBytes: () => nodeFileSystem.freeBytes(config.store.directory),
   })
 }
 

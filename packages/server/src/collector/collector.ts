@@ -5,6 +5,7 @@ import {
   type Explanation,
   type Listing,
   SupercargoError,
+  type SweepReport,
   toSupercargoError,
 } from '@supercargo/protocol'
 import { abortReason, type Clock, systemClock } from '@supercargo/transfer'
@@ -13,7 +14,6 @@ import type { StoreMaintenance } from '../store/maintenance.ts'
 import type { StoreEvent } from '../store/store-events.ts'
 import type { LookupSettings } from './cluster-lookup.ts'
 import type { ListQuery } from './resource-list.ts'
-import type { SweepReport } from './sweep.ts'
 import type { CollectorSettings } from './sweeper.ts'
 import { connectThreads, type ThreadCalls, type ThreadMethods } from './thread-calls.ts'
 import type { Beginning, LeaseSettings, WorkerSettings } from './worker.ts'

@@ -1,6 +1,6 @@
 /** One sweep: looks at everything once, collects what may go, and reports. It never throws. */
 
-import { type CollectorStatus, causeChain, type Digest } from '@supercargo/protocol'
+import { causeChain, type Digest, type SweepReport } from '@supercargo/protocol'
 import { blobFacts, scanBlobs } from '../store/blob-scan.ts'
 import { type CollectOptions, collectResources } from './collect-resources.ts'
 import type { Survey } from './owner-survey.ts'
@@ -12,8 +12,6 @@ export interface SweepOptions extends Omit<CollectOptions, 'onError'> {
   /** Reads the directories of blobs, too: for orphans and for the count of bytes. */
   readonly scanBlobs: boolean
 }
-
-export type SweepReport = NonNullable<CollectorStatus['lastSweep']>
 
 export interface SweepOutcome {
   readonly report: SweepReport

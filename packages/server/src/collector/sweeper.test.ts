@@ -1,5 +1,6 @@
 /** Sweeps over a real store with a scripted cluster: what they delete and count, and what is told about it. */
 import { utimes } from 'node:fs/promises'
+import type { Owner } from '@supercargo/protocol'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { ResourceRecord } from '../store/store.ts'
 import { blobPath } from '../testing/disk-harness.ts'
@@ -16,7 +17,7 @@ import {
   writeAll,
 } from '../testing/staging.ts'
 import { intervalMs, needed, remote, SweeperBench, settings } from '../testing/sweeper-bench.ts'
-import { Sweeper } from './sweeper.ts'
+import { recentSweepsMax, Sweeper } from './sweeper.ts'
 import { type Turn, turnByLock } from './turn.ts'
 
 let bench: SweeperBench
@@ -26,6 +27,42 @@ beforeEach(async () => {
 })
 
 afterEach(() => bench.clear())
+
+describe('the status', () => {
+  it('keeps the latest sweeps, the newest first, and no more than a bounded number', async () => {
+    await bench.start()
+    await bench.sweeps(recentSweepsMax + 2)
+    const { recentSweeps, lastSweep } = bench.sweeper.status()
+    expect(recentSweeps).toHaveLength(recentSweepsMax)
+    expect(recentSweeps[0]).toEqual(lastSweep)
+    const began = recentSweeps.map(({ startedAt }) => startedAt)
+    expect(began).toEqual(began.toSorted().reverse())
+  })
+
+  it('says who staged how much, and how the resources of each kind of owner are', async () => {
+    await bench.start()
+    const job = { namespace: 'other', apiVersion: 'batch/v1', kind: 'Job', name: 'nightly' }
+    const staged = async (principal: string | undefined, owner: Owner, bytes: number) => {
+      const files = [fileOf('a', content(bytes))]
+      const { id } = await bench.store.create({ owners: [owner], files, principal })
+      await sendBlob(bench.store, id, content(bytes))
+      await bench.store.commit(id)
+    }
+    await staged('ann', podOwner(), 100)
+    await staged('ann', podOwner('spark', 'second'), 300)
+    await staged(undefined, job, 1000)
+    await bench.store.create({ owners: [job], files: [fileOf('b', content(50))] })
+    await bench.events
+    const { stagers, kinds, states } = bench.sweeper.status()
+    expect(stagers).toEqual([
+      { namespace: 'other', principal: null, resources: 1, sizeBytes: 1000 },
+      { namespace: 'spark', principal: 'ann', resources: 2, sizeBytes: 400 },
+    ])
+    const none = { uploading: 0, unused: 0, bound: 0, missing: 0, condemned: 0 }
+    expect(kinds).toEqual({ Pod: { ...none, unused: 2 }, Job: { ...none, unused: 1, uploading: 1 } })
+    expect(states).toEqual({ ...none, unused: 3, uploading: 1 })
+  })
+})
 
 describe('a sweep', () => {
   it('drops uploads to which nothing arrives for the time of the limit', async () => {

@@ -1,6 +1,13 @@
 /** The collector without its thread: the index, the schedule of sweeps, and the answers to questions. */
 import type { OwnerLookup } from '@supercargo/kube'
-import { type CollectorStatus, causeChain, type Explanation, type Listing, SupercargoError } from '@supercargo/protocol'
+import {
+  type CollectorStatus,
+  causeChain,
+  type Explanation,
+  type Listing,
+  SupercargoError,
+  type SweepReport,
+} from '@supercargo/protocol'
 import type { Clock } from '@supercargo/transfer'
 import type { RemoteMaintenance, UploadSummary } from '../store/maintenance.ts'
 import type { StoreEvent } from '../store/store-events.ts'
@@ -39,6 +46,8 @@ export interface SweeperOptions extends CollectorSettings {
 export const blobScanIntervalMs = 3_600_000
 /** Elapsed time between two sweeps that counts as covered, in intervals. */
 const creditIntervals = 3
+/** Reports that are kept for who looks later. */
+export const recentSweepsMax = 30
 
 export class Sweeper {
   readonly index: ResourceIndex
@@ -52,6 +61,7 @@ export class Sweeper {
   /** The memory is taken up, in this turn. */
   #begun = false
   #outcome: SweepOutcome | undefined
+  #recent: readonly SweepReport[] = []
   #completeAtMs: number
   #released = false
   #sweeping: Promise<SweepOutcome> | undefined
@@ -141,6 +151,7 @@ export class Sweeper {
       index: this.index,
       memory: this.memory,
       outcome: this.#outcome,
+      recent: this.#recent,
       otherCluster: this.#survey.otherCluster,
       hasTurn: this.#hasTurn(),
       totals: this.#totals,
@@ -212,6 +223,7 @@ export class Sweeper {
     const { clock, log } = this.#options
     const { report, survey } = outcome
     this.#outcome = outcome
+    this.#recent = [report, ...this.#recent].slice(0, recentSweepsMax)
     if (survey?.complete) {
       this.#completeAtMs = clock.monotonic()
       if (released) this.#released = false

@@ -34,6 +34,7 @@ import { fromRequestError, rawProblem, sendProblem } from './problem.ts'
 import { registerForms } from './read-form.ts'
 import { registerResourceRoutes } from './resource-routes.ts'
 import { registerTokenRoutes } from './token-routes.ts'
+import { registerUiRoutes } from './ui/routes.ts'
 import { answerUnknownRoutes, type KnownRoute } from './unknown-routes.ts'
 import { registerV0Routes } from './v0-routes.ts'
 import { type FrontDoorParts, openFrontDoor } from './webhdfs/front-door.ts'
@@ -53,6 +54,8 @@ export interface AppDependencies {
   /** Addresses and blocks of proxies whose word counts. */
   readonly trustedProxies?: readonly string[]
   readonly accelRedirect?: string | undefined
+  /** What the store's disk still takes, where it has one. */
+  readonly freeBytes?: (() => Promise<number>) | undefined
   /** The WebHDFS door and its tokens; without it there is none. */
   readonly frontDoor?: FrontDoorParts | undefined
   /** Serves https with these when given; plain http otherwise. */
@@ -122,6 +125,7 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
   registerWebhdfsRoutes(app, edge, door)
   registerTokenRoutes(app, edge, door)
   registerAdminRoutes(app, edge)
+  registerUiRoutes(app, edge)
   registerHealthRoutes(app, edge)
   registerOpenapiRoute(app, edge)
   await app.ready()
@@ -166,6 +170,7 @@ function composeEdge(dependencies: AppDependencies): Edge {
     podUrl: dependencies.podUrl,
     passageOf: createPassages(dependencies.trustedProxies ?? []),
     accelRedirect: dependencies.accelRedirect,
+    freeBytes: dependencies.freeBytes,
     admission,
     bodyWatch: createBodyWatch({
       idleTimeoutMs: limits.idleTimeoutMs,

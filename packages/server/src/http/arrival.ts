@@ -1,7 +1,8 @@
 /** What comes before and after the body of a request: admission, "100 Continue", the watch, and the place given back. */
+import { parseJson } from '@supercargo/protocol'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Edge } from './edge.ts'
-import { bodyTooLarge, receiveJson } from './receive-body.ts'
+import { bodyTooLarge, receiveText } from './receive-body.ts'
 
 export interface Arrival {
   /** The body may come. The signal aborts when the sender is too slow or the server gives up. */
@@ -25,10 +26,20 @@ export async function readJson(
   reply: FastifyReply,
   bytesMax: number,
 ): Promise<unknown> {
+  return parseJson(await readText(edge, request, reply, bytesMax), 'the body')
+}
+
+/** A small body of text, read to its end. */
+export async function readText(
+  edge: Edge,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  bytesMax: number,
+): Promise<string> {
   if (contentLength(request) > bytesMax) throw bodyTooLarge(bytesMax)
   const body = arrival(edge, request, reply, () => undefined)
   try {
-    return await receiveJson(request.raw, { signal: body.begin(), bytesMax })
+    return await receiveText(request.raw, { signal: body.begin(), bytesMax })
   } finally {
     body.end()
   }

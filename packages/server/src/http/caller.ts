@@ -10,7 +10,7 @@ import type { Edge } from './edge.ts'
 export async function identifyCaller(edge: Edge, request: FastifyRequest): Promise<Identity | undefined> {
   const { authorizer } = edge
   if (authorizer === undefined) return undefined
-  const token = bearerSecret(request.headers.authorization)
+  const token = bearerSecret(request.headers.authorization) ?? request.exchange.sessionToken
   if (token === undefined) {
     edge.metrics.decided('token', 'no')
     throw new SupercargoError('denied', 'token-missing', 'this server wants to know who asks', {

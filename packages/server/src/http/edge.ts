@@ -1,6 +1,6 @@
 /** What every route has at hand, and the notes it keeps about one request. */
 import type { IncomingMessage } from 'node:http'
-import type { SupercargoError } from '@supercargo/protocol'
+import type { Secret, SupercargoError } from '@supercargo/protocol'
 import type { Clock } from '@supercargo/transfer'
 import type { Authorizer } from '../auth/authorizer.ts'
 import type { Collector } from '../collector/collector.ts'
@@ -17,6 +17,8 @@ export interface EdgeLimits {
   readonly fileBytesMax: number
   readonly resourceBytesMax: number
   readonly filesPerResourceMax: number
+  readonly namespaceBytesMax: number
+  readonly storeBytesMax: number
   /** Uploads whose bytes arrive at one time. */
   readonly uploadsMax: number
   /** A sender that sends nothing, or a reader that takes nothing, for this long is cut off. */
@@ -45,6 +47,8 @@ export interface Edge {
   readonly passageOf: (request: IncomingMessage) => Passage
   /** Below it an nginx in front has the blobs of the store. */
   readonly accelRedirect: string | undefined
+  /** What the store's disk still takes; undefined where it is no disk. */
+  readonly freeBytes: (() => Promise<number>) | undefined
   readonly admission: Admission
   readonly bodyWatch: BodyWatch
   readonly pool: BufferPool
@@ -56,6 +60,8 @@ export interface Edge {
 export interface Exchange {
   readonly startedMs: number
   resourceId: string | undefined
+  /** A token that the caller showed before and not in this request's header: of a visitor of the admin page. */
+  sessionToken: Secret | undefined
   /** Who asks, once a token has told. */
   principal: string | undefined
   transfer: 'upload' | 'download' | undefined

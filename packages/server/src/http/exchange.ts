@@ -52,6 +52,7 @@ export function followExchange(edge: Edge, request: FastifyRequest, reply: Fasti
   request.exchange = {
     startedMs,
     resourceId: resourceIdSchema.safeParse(id).success ? id : undefined,
+    sessionToken: undefined,
     principal: undefined,
     transfer: undefined,
     failure: undefined,

@@ -1,5 +1,5 @@
 /** From an id and a secret to what they open, with one answer for everything that does not fit. */
-import { resourceIdSchema, SupercargoError } from '@supercargo/protocol'
+import { resourceIdSchema, type Secret, SupercargoError } from '@supercargo/protocol'
 import type { FastifyRequest } from 'fastify'
 import type { ResourceRecord, UploadRecord } from '../store/store.ts'
 import { bearerSecret, deniedError, isSignedToken, secretFits } from './authorize.ts'
@@ -23,22 +23,39 @@ export async function authorizedRecord(edge: Edge, request: FastifyRequest, use?
 /** An open upload or a committed resource, if the request carries its secret, or a token of which `use` says what it opens. */
 export async function authorizedResource(edge: Edge, request: FastifyRequest, use?: TokenUse): Promise<Found> {
   const { id } = request.params as { id: string }
-  const known = resourceIdSchema.safeParse(id).success
-  const upload = known ? await edge.store.upload(id) : undefined
-  const record = known && upload === undefined ? await edge.store.read(id) : undefined
-  if (!(await opens(edge, request, use, upload ?? record))) throw deniedError()
+  return openedResource(edge, request, id, bearerSecret(request.headers.authorization), use)
+}
+
+/** As `authorizedResource`, for an id and a secret or token that came in another way. */
+export async function openedResource(
+  edge: Edge,
+  request: FastifyRequest,
+  id: string,
+  shown: Secret | undefined,
+  use: TokenUse | undefined,
+): Promise<Found> {
+  const found = await findResource(edge, id)
+  if (!(await opens(edge, request, shown, use, found?.upload ?? found?.record)) || found === undefined)
+    throw deniedError()
+  return found
+}
+
+/** An open upload or a committed resource, whoever asks; undefined also for what is no id. */
+export async function findResource(edge: Edge, id: string): Promise<Found | undefined> {
+  if (!resourceIdSchema.safeParse(id).success) return undefined
+  const upload = await edge.store.upload(id)
   if (upload !== undefined) return { upload }
-  if (record !== undefined) return { record }
-  throw deniedError()
+  const record = await edge.store.read(id)
+  return record === undefined ? undefined : { record }
 }
 
 async function opens(
   edge: Edge,
   request: FastifyRequest,
+  shown: Secret | undefined,
   use: TokenUse | undefined,
   found: Pick<ResourceRecord, 'secretHash' | 'owners'> | undefined,
 ): Promise<boolean> {
-  const shown = bearerSecret(request.headers.authorization)
   if (use !== undefined && edge.authorizer !== undefined && shown !== undefined && isSignedToken(shown))
     return tokenOpens(edge, request, use, found?.owners)
   const fits = secretFits(shown, found?.secretHash)

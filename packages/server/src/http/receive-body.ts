@@ -1,6 +1,6 @@
 /** The upload pump: a request's body into a function, chunk by chunk, with nothing in between. */
 import type { Readable } from 'node:stream'
-import { parseJson, SupercargoError } from '@supercargo/protocol'
+import { SupercargoError } from '@supercargo/protocol'
 import { noteReceived } from '@supercargo/transfer'
 
 export interface ReceiveOptions {
@@ -97,11 +97,6 @@ export function decodeText(bytes: Uint8Array): string {
   } catch (error) {
     throw new SupercargoError('invalid', 'bad-encoding', 'the text is not UTF-8', { cause: error })
   }
-}
-
-/** A small JSON body. */
-export async function receiveJson(request: Readable, options: ReceiveOptions): Promise<unknown> {
-  return parseJson(await receiveText(request, options), 'the body')
 }
 
 export function bodyTooLarge(bytesMax: number): SupercargoError {

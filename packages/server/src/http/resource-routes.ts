@@ -61,7 +61,8 @@ async function describe(edge: Edge, request: FastifyRequest, reply: FastifyReply
   )
 }
 
-async function explain(edge: Edge, found: Found): Promise<Explanation> {
+/** Why it is kept or collected, as everybody is told. */
+export async function explain(edge: Edge, found: Found): Promise<Explanation> {
   if (found.upload !== undefined) return explainUpload(found.upload)
   const explanation = await edge.collector.explain(found.record.id)
   if (explanation !== undefined) return explanation
@@ -106,10 +107,14 @@ async function bindOwner(edge: Edge, request: FastifyRequest, reply: FastifyRepl
 }
 
 async function release(edge: Edge, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-  const found = await authorizedResource(edge, request, { verb: 'delete' })
+  await releaseFound(edge, await authorizedResource(edge, request, { verb: 'delete' }))
+  return reply.code(204).send()
+}
+
+/** Deletes a resource, or drops an upload, for whom it was opened. */
+export async function releaseFound(edge: Edge, found: Found): Promise<void> {
   if (found.upload !== undefined) await edge.store.abort(found.upload.id)
   else if (!(await edge.store.release(found.record.id))) throw deniedError()
-  return reply.code(204).send()
 }
 
 function manifestOf(record: ResourceRecord): unknown {

@@ -142,6 +142,7 @@ describe('without a credential', () => {
       'GET /readyz',
       'GET /metrics',
       'GET /api/v1/openapi.json',
+      'GET /ui/style.css',
     ]
     const answered: string[] = []
     for (const { url, methods } of server.app.routes) {
@@ -152,7 +153,9 @@ describe('without a credential', () => {
           ? mediaTypes.tar
           : url.endsWith(':digest')
             ? mediaTypes.partialUpload
-            : mediaTypes.json
+            : url.startsWith(routes.ui)
+              ? 'application/x-www-form-urlencoded'
+              : mediaTypes.json
         const headers = { 'content-type': type, 'upload-offset': '0' }
         // WebHDFS has its credential in the path, where `a` is none.
         const asked = hadoopOperations[method]
@@ -166,6 +169,8 @@ describe('without a credential', () => {
         const isHidden = url.startsWith('/c/') || (url.startsWith('/api/v0/') && reads)
         if (status < 400) answered.push(name)
         else if (url.startsWith(routes.webhdfs)) expect([400, 403], name).toContain(status)
+        // A form has to come from a page of ours before anybody is asked for.
+        else if (url.startsWith(routes.ui) && !reads) expect(status, name).toBe(403)
         else expect(status, name).toBe(isHidden ? 404 : url.startsWith('/api/v0/') ? 403 : 401)
       }
     }

@@ -70,14 +70,17 @@ function listingCollector(asked: unknown[]): CollectorDoor {
 }
 
 /** A collector that has not swept and holds nothing. */
-const idle: CollectorStatus = {
+export const idle: CollectorStatus = {
   cluster: null,
   lastSweep: null,
+  recentSweeps: [],
   paused: null,
   pauseCode: null,
   sweeping: true,
   dryRun: false,
   states: { uploading: 0, unused: 0, bound: 0, missing: 0, condemned: 0 },
+  kinds: {},
+  stagers: [],
   unknownOwners: {},
   completeSweepAgeMs: null,
   totals: { condemned: 0, collected: 0, revived: 0, nearMisses: 0, breakerTrips: 0 },

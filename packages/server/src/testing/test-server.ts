@@ -39,6 +39,7 @@ export interface TestServerOptions {
   readonly podUrl?: string
   readonly trustedProxies?: readonly string[]
   readonly accelRedirect?: string
+  readonly freeBytes?: () => Promise<number>
   readonly logLevel?: LogLevel
   readonly collector?: CollectorDoor
   readonly authorizer?: Authorizer
@@ -91,6 +92,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     podUrl: options.podUrl,
     trustedProxies: options.trustedProxies ?? [],
     accelRedirect: options.accelRedirect,
+    freeBytes: options.freeBytes,
     log: captured.log,
   })
   await app.fastify.listen({ host: '127.0.0.1', port: 0 })
