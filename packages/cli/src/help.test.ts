@@ -42,6 +42,8 @@ describe('help', () => {
         resources release  delete a resource now
         collector status   the last sweep, what is stopped and why
         collector release  let a stopped sweep go on, once
+        store verify       whether every byte of a store is as it was staged
+        store copy         bring all of a store into another
         token create       a path to which stock Spark uploads
         token list         the tokens, what is stored below each, when they end
         token revoke       end a token, for reading too

@@ -20,6 +20,8 @@ export const programs: Readonly<Record<string, () => Promise<Run>>> = {
   'resources release': async () => (await import('./resources.ts')).releaseResource,
   'collector status': async () => (await import('./collector.ts')).collectorStatus,
   'collector release': async () => (await import('./collector.ts')).collectorRelease,
+  'store verify': async () => (await import('./store.ts')).verifyStoreCommand,
+  'store copy': async () => (await import('./store.ts')).copyStoreCommand,
   'token create': async () => (await import('./token.ts')).createToken,
   'token list': async () => (await import('./token.ts')).listTokens,
   'token revoke': async () => (await import('./token.ts')).revokeToken,

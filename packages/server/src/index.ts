@@ -5,3 +5,6 @@ export { type Config, type ConfigInput, listSettings, type Setting } from './con
 export { type App, type AppDependencies, buildApp } from './http/app.ts'
 export { createLog, describeError, type Log, type LogLevel } from './log.ts'
 export { type ServeOptions, type ServerAddress, serve } from './main.ts'
+export { type CopyReport, copyStoreAt } from './store/copy-store-at.ts'
+export type { StoreFault } from './store/store-fault.ts'
+export { type VerifyReport, verifyStore } from './store/verify-store.ts'

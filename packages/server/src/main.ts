@@ -14,13 +14,11 @@ import type { FindReader } from './http/webhdfs/readers.ts'
 import { keepNamesTidy } from './http/webhdfs/upkeep.ts'
 import { allAddresses, splitListen } from './listen.ts'
 import { createLog, type Log } from './log.ts'
-import { DiskLayout } from './store/disk-layout.ts'
-import { openDiskNameTree } from './store/disk-name-tree.ts'
-import { createDiskStore, type DiskStore } from './store/disk-store.ts'
+import type { DiskStore } from './store/disk-store.ts'
 import { nodeFileSystem } from './store/file-system.ts'
+import { type OpenedStore, openStore } from './store/open-store.ts'
 import type { StoreEvent } from './store/store-events.ts'
 import { followTls, readTls, type TlsMaterial } from './tls.ts'
-import { openStagingTokens } from './tokens/staging-tokens.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -55,9 +53,10 @@ export async function serve(config: Config, options: ServeOptions = {}): Promise
   try {
     authorizer = await composeAuthorizer(config, environment)
     const onEvent = (event: StoreEvent): void => collector?.notify(event)
-    store = await createDiskStore({ directory: config.store.directory, limits: config.limits, clock, onEvent })
+    const opened = await openStore(config.store.directory, { limits: config.limits, clock, onEvent })
+    store = opened.store
     collector = composeCollector(config, store, log, clock)
-    const frontDoor = await composeFrontDoor(config, clock, environment, background.signal)
+    const frontDoor = await composeFrontDoor(config, opened, environment, background.signal)
     app = await composeApp(config, store, collector, authorizer, log, clock, () => tls, frontDoor)
     const address = await listen(app, config)
     log.info({ ...address, directory: config.store.directory, kube: config.kube, auth: config.auth }, 'serving')
@@ -131,17 +130,15 @@ function composeApp(
   })
 }
 
-/** The names and the tokens live in the store's directory, which is locked by now. */
 async function composeFrontDoor(
   config: Config,
-  clock: Clock,
+  { names, tokens }: OpenedStore,
   environment: Environment,
   signal: AbortSignal,
 ): Promise<FrontDoorParts> {
-  const disk = { system: nodeFileSystem, layout: new DiskLayout(config.store.directory), clock }
   return {
-    names: await openDiskNameTree(disk),
-    tokens: await openStagingTokens(disk),
+    names,
+    tokens,
     anonymous: config.auth === 'none',
     maxAgeMs: config.webhdfs.maxAgeMs,
     findReader: config.kube === 'none' ? undefined : await composeFindReader(config, environment, signal),

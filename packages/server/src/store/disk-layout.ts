@@ -23,6 +23,8 @@ export class DiskLayout {
   readonly names: string
   /** Staging tokens, one file each. */
   readonly tokens: string
+  /** Damaged blobs that a repair has moved aside. */
+  readonly quarantine: string
 
   constructor(directory: string) {
     this.directory = directory
@@ -35,6 +37,7 @@ export class DiskLayout {
     this.resources = join(directory, 'resources')
     this.names = join(directory, 'names')
     this.tokens = join(directory, 'tokens')
+    this.quarantine = join(directory, 'quarantine')
   }
 
   /** Holds what one upload or intake has written so far. */
@@ -100,6 +103,7 @@ export const knownNames: ReadonlySet<string> = new Set([
   'resources',
   'names',
   'tokens',
+  'quarantine',
   'lost+found',
 ])
 

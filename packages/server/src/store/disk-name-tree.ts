@@ -1,10 +1,10 @@
 /** The tree of names on disk: directories are directories, a file's name is a small file that says which resource it means. */
 import { pathFault, printable, SupercargoError } from '@supercargo/protocol'
 import { type Clock, isErrno } from '@supercargo/transfer'
-import { checkedNamespace, type DiskLayout, isNamespace } from './disk-layout.ts'
+import { checkedNamespace, type DiskLayout } from './disk-layout.ts'
 import { type FileSystem, syncDirectory, writeFileDurably } from './file-system.ts'
 import { KeyedMutex } from './keyed-mutex.ts'
-import { entryAt, makeDirectoryDurably, namesIn, nameText, walk } from './name-files.ts'
+import { entryAt, makeDirectoryDurably, namesIn, nameText, treePattern, walk, walkTrees } from './name-files.ts'
 import type { ListedName, NamedFile, NameEntry, NamePlace, NameTree } from './name-tree.ts'
 import { isDirectory, nameTaken, noSuchDirectory, notDirectory, notEmpty } from './name-tree-error.ts'
 import { fromStorageError } from './store-error.ts'
@@ -16,7 +16,6 @@ export interface DiskNameTreeOptions {
   readonly clock: Clock
 }
 
-const treePattern = /^[a-z0-9]{1,63}$/
 /** A name on its way to its place. No namespace begins with a dot. */
 const scratchPrefix = '.name-'
 
@@ -151,18 +150,15 @@ class DiskNameTree implements NameTree {
 
   async tidy({ isThere, emptyMs, signal }: Parameters<NameTree['tidy']>[0]): Promise<number> {
     let removed = 0
-    for (const namespace of (await namesIn(this.#system, this.#layout.names)) ?? []) {
-      if (!isNamespace(namespace)) continue
-      for (const tree of (await namesIn(this.#system, `${this.#layout.names}/${namespace}`)) ?? []) {
-        if (!treePattern.test(tree)) continue
-        const top: NamePlace = { namespace, tree, path: '' }
-        for await (const { path, entry } of walk(this.#system, this.#pathOf(top))) {
-          if (signal.aborted) return removed
-          if (await this.#isStale(entry, isThere, emptyMs)) removed += await this.#removeStale(top, path, entry)
-        }
-      }
+    for await (const { place, path, entry } of walkTrees(this.#system, this.#layout.names)) {
+      if (signal.aborted) return removed
+      if (await this.#isStale(entry, isThere, emptyMs)) removed += await this.#removeStale(place, path, entry)
     }
     return removed
+  }
+
+  everything(): AsyncIterable<{ readonly place: NamePlace; readonly entry: NameEntry }> {
+    return walkTrees(this.#system, this.#layout.names)
   }
 
   async #isStale(entry: NameEntry, isThere: (id: string) => Promise<boolean>, emptyMs: number): Promise<boolean> {
@@ -172,8 +168,8 @@ class DiskNameTree implements NameTree {
   }
 
   /** Only while it is what was seen: another file may have the name by now, and a directory may have been filled. */
-  #removeStale(top: NamePlace, path: string, seen: NameEntry): Promise<number> {
-    return this.#change(top, 'cannot remove a stale name', async () => {
+  #removeStale(place: NamePlace, path: string, seen: NameEntry): Promise<number> {
+    return this.#change(place, 'cannot remove a stale name', async () => {
       const entry = await entryAt(this.#system, path)
       if (entry?.type !== seen.type) return 0
       if (entry.type === 'file') {

@@ -2,6 +2,7 @@
 import { type Digest, namespaceOf, type StagedFile, type SupercargoError } from '@supercargo/protocol'
 import { type Clock, isErrno } from '@supercargo/transfer'
 import { BlobShelf } from './blob-shelf.ts'
+import { createDiskArchive } from './disk-archive.ts'
 import { DiskLayout } from './disk-layout.ts'
 import { DiskMaintenance } from './disk-maintenance.ts'
 import { type FileSystem, nodeFileSystem, writeFileDurably } from './file-system.ts'
@@ -9,7 +10,7 @@ import { Intakes } from './intakes.ts'
 import { KeyedMutex } from './keyed-mutex.ts'
 import type { StoreMaintenance } from './maintenance.ts'
 import { ResourceRecords } from './resource-records.ts'
-import { SpaceLedger } from './space-ledger.ts'
+import { freeBytes, SpaceLedger } from './space-ledger.ts'
 import type {
   BlobReader,
   BlobWriter,
@@ -21,7 +22,8 @@ import type {
   StoreLimits,
   UploadRecord,
 } from './store.ts'
-import { fromStorageError, storeClosed } from './store-error.ts'
+import type { StoreArchive } from './store-archive.ts'
+import { fromStorageError, noStoreThere, storeClosed } from './store-error.ts'
 import { type StoreEvent, StoreEvents } from './store-events.ts'
 import { makeDirectories, makeStore, readFormat } from './store-format.ts'
 import { lockStore, type StoreLock } from './store-lock.ts'
@@ -38,10 +40,13 @@ export interface DiskStoreOptions {
   /** Told of every change, in order. Must not throw. */
   readonly onEvent?: (event: StoreEvent) => void
   readonly fs?: FileSystem
+  /** A store that is not there is not made: kind `notFound`. */
+  readonly mustExist?: boolean
 }
 
 export interface DiskStore extends Store {
   readonly maintenance: StoreMaintenance
+  readonly archive: StoreArchive
 }
 
 /**
@@ -52,7 +57,7 @@ export async function createDiskStore(options: DiskStoreOptions): Promise<DiskSt
   const { directory, limits, clock } = options
   const system = options.fs ?? nodeFileSystem
   const layout = new DiskLayout(directory)
-  await readFormat(system, layout)
+  if ((await readFormat(system, layout)) === undefined && options.mustExist === true) throw noStoreThere(directory)
   let lock: StoreLock | undefined
   try {
     await makeDirectories(system, directory)
@@ -86,6 +91,7 @@ export async function createDiskStore(options: DiskStoreOptions): Promise<DiskSt
 
 class OpenDiskStore implements DiskStore {
   readonly maintenance: StoreMaintenance
+  readonly archive: StoreArchive
   readonly #parts: StoreParts
   readonly #uploads: Uploads
   readonly #intakes: Intakes
@@ -101,6 +107,7 @@ class OpenDiskStore implements DiskStore {
     this.#upkeep = upkeep
     this.#lock = lock
     this.maintenance = this.#lend(upkeep)
+    this.archive = createDiskArchive(parts, uploads, (action, work) => this.#run(action, work))
   }
 
   create(upload: NewUpload): Promise<OpenedUpload> {
@@ -240,13 +247,5 @@ class OpenDiskStore implements DiskStore {
     } finally {
       this.#running.delete(running)
     }
-  }
-}
-
-async function freeBytes(system: FileSystem, directory: string): Promise<number> {
-  try {
-    return await system.freeBytes(directory)
-  } catch (error) {
-    throw fromStorageError(error, `cannot ask for the free space of ${directory}`)
   }
 }

@@ -2,9 +2,12 @@
 import { digestSchema } from '@supercargo/protocol'
 import { isErrno } from '@supercargo/transfer'
 import { z } from 'zod'
+import { isNamespace } from './disk-layout.ts'
 import { type FileSystem, syncDirectory } from './file-system.ts'
-import type { NamedFile, NameEntry } from './name-tree.ts'
+import type { NamedFile, NameEntry, NamePlace } from './name-tree.ts'
 import { damagedName } from './name-tree-error.ts'
+
+export const treePattern = /^[a-z0-9]{1,63}$/
 
 const nameSchema = z.object({
   version: z.literal(1),
@@ -59,6 +62,22 @@ export async function* walk(
     if (entry === undefined) continue
     if (entry.type === 'directory') yield* walk(system, path)
     yield { path, entry }
+  }
+}
+
+/** Everything in every tree below the directory of all of them; foreign directories are passed over. */
+export async function* walkTrees(
+  system: FileSystem,
+  directory: string,
+): AsyncGenerator<{ readonly place: NamePlace; readonly path: string; readonly entry: NameEntry }> {
+  for (const namespace of (await namesIn(system, directory)) ?? []) {
+    if (!isNamespace(namespace)) continue
+    for (const tree of (await namesIn(system, `${directory}/${namespace}`)) ?? []) {
+      if (!treePattern.test(tree)) continue
+      const top = `${directory}/${namespace}/${tree}`
+      for await (const { path, entry } of walk(system, top))
+        yield { place: { namespace, tree, path: path.slice(top.length + 1) }, path, entry }
+    }
   }
 }
 

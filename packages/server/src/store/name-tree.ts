@@ -60,6 +60,8 @@ export interface NameTree {
   move(from: NamePlace, path: string): Promise<void>
   /** Everything below a directory, what is inside before what holds it. */
   below(place: NamePlace): AsyncIterable<{ readonly entry: NameEntry }>
+  /** Every name of every tree, what is inside before what holds it; the tops themselves are not among them. */
+  everything(): AsyncIterable<{ readonly place: NamePlace; readonly entry: NameEntry }>
   /**
    * Removes names whose resource `isThere` denies and directories that have been empty for `emptyMs` by the wall clock.
    * Resolves to the number of names removed.

@@ -10,18 +10,21 @@ const fileSchema = z.object({ path: z.string().min(1), sizeBytes: z.int().nonneg
 const ownersSchema = z.array(ownerSchema).min(1).refine(oneNamespace, 'the owners are in several namespaces')
 const capabilitySchema = z.object({ name: z.string(), hash: hashSchema, expiresAtMs: instantSchema.nullable() })
 
+const doorSchema = z.enum(['v0', 'v1', 'webhdfs'])
+const maxAgeSchema = z.number().nonnegative().exactOptional()
+
 const recordSchema = z.object({
   version: z.literal(1),
   id: z.string(),
   secretHash: hashSchema,
   owners: ownersSchema,
   files: z.array(fileSchema),
-  door: z.enum(['v0', 'v1', 'webhdfs']),
+  door: doorSchema,
   createdAtMs: instantSchema,
   committedAtMs: instantSchema,
   capabilities: z.array(capabilitySchema),
   principal: z.string().optional(),
-  maxAgeMs: z.number().nonnegative().exactOptional(),
+  maxAgeMs: maxAgeSchema,
 })
 
 const uploadSchema = z.object({
@@ -32,6 +35,15 @@ const uploadSchema = z.object({
   files: z.array(fileSchema),
   createdAtMs: instantSchema,
   principal: z.string().optional(),
+  restores: z
+    .object({
+      door: doorSchema,
+      committedAtMs: instantSchema,
+      capabilities: z.array(capabilitySchema),
+      maxAgeMs: maxAgeSchema,
+      fetchedAtMs: instantSchema.nullable(),
+    })
+    .exactOptional(),
 })
 
 /** Throws what is wrong with the text; the caller names the file. */

@@ -43,10 +43,10 @@ export class ResourceRecords {
   }
 
   /** Makes the record visible and durable; if it rejects, it is neither. The record's file time is the last fetch, at first the commit. */
-  async publish(record: ResourceRecord): Promise<void> {
+  async publish(record: ResourceRecord, fetchedAtMs: number | null = null): Promise<void> {
     const scratch = this.#layout.scratch('record', record.id)
     this.#publishing.add(record.id)
-    await this.#replace(scratch, record, record.committedAtMs).catch(async (error: unknown) => {
+    await this.#replace(scratch, record, fetchedAtMs ?? record.committedAtMs).catch(async (error: unknown) => {
       await this.#system.unlink(scratch).catch(() => undefined)
       // While it cannot be taken back, it stays invisible; a repeated commit writes it anew.
       const taken = await this.#system.unlink(this.#layout.record(record.id)).catch((failure: unknown) => failure)

@@ -1,6 +1,8 @@
 /** Who may write how much: space is promised before the first byte, so that nobody meets a full disk half-way. */
 import { formatBytes, SupercargoError } from '@supercargo/protocol'
+import type { FileSystem } from './file-system.ts'
 import type { StoreLimits } from './store.ts'
+import { fromStorageError } from './store-error.ts'
 
 /** Space that was promised to one upload or intake. */
 export interface Reservation {
@@ -218,6 +220,15 @@ export class SpaceLedger {
     let bytes = 0
     for (const promised of this.#promises) bytes += Math.max(0, promised.bytes - promised.landedBytes)
     return bytes
+  }
+}
+
+/** What a file system still takes from this process. */
+export async function freeBytes(system: FileSystem, directory: string): Promise<number> {
+  try {
+    return await system.freeBytes(directory)
+  } catch (error) {
+    throw fromStorageError(error, `cannot ask for the free space of ${directory}`)
   }
 }
 

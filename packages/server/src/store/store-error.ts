@@ -30,6 +30,10 @@ export function uploadEnded(id: string): SupercargoError {
   return new SupercargoError('interrupted', 'upload-ended', `the upload ${id} has ended while its bytes were coming`)
 }
 
+export function noStoreThere(directory: string): SupercargoError {
+  return new SupercargoError('notFound', 'no-store-there', `there is no store in ${directory}`)
+}
+
 export function storeClosed(): SupercargoError {
   return new SupercargoError('unavailable', 'store-closed', 'the store is closing', { hint: 'try again in a moment' })
 }

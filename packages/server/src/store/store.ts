@@ -51,6 +51,12 @@ export interface UploadRecord {
   readonly files: readonly StagedFile[]
   readonly createdAtMs: number
   readonly principal?: string | undefined
+  /** Of a record that comes from another store: what its commit is to say instead of what is so now. */
+  readonly restores?: RestoredFacts | undefined
+}
+
+export interface RestoredFacts extends Pick<ResourceRecord, 'door' | 'committedAtMs' | 'capabilities' | 'maxAgeMs'> {
+  readonly fetchedAtMs: number | null
 }
 
 export interface NewUpload {

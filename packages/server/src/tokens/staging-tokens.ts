@@ -1,4 +1,5 @@
 /** Staging tokens on disk: minted, found by name, listed, revoked. Only their hashes are kept. */
+import { isDeepStrictEqual } from 'node:util'
 import { namespaceSchema, Secret, SupercargoError, tokenNameSchema } from '@supercargo/protocol'
 import { type Clock, isErrno } from '@supercargo/transfer'
 import { z } from 'zod'
@@ -25,6 +26,8 @@ export interface StagingTokens {
     readonly token: StagingToken
     readonly secret: Secret
   }>
+  /** Takes in a token of another store as it is, with its hash; durable when it resolves. Nothing happens when it is there. */
+  restore(token: StagingToken): Promise<void>
   read(name: string): Promise<StagingToken | undefined>
   /** All of a namespace, or all, oldest first. */
   list(namespace: string | undefined): Promise<readonly StagingToken[]>
@@ -67,14 +70,20 @@ export async function openStagingTokens(options: StagingTokensOptions): Promise<
   })
   return {
     create: (wish) => translated('cannot create a staging token', () => create(options, wish)),
+    restore: (token) => translated('cannot take in a staging token', () => restore(options, token)),
     read: (name) => translated('cannot read a staging token', () => read(options, name)),
     list: (namespace) => translated('cannot list the staging tokens', () => list(options, namespace)),
     revoke: (name) => translated('cannot revoke a staging token', () => revoke(options, name)),
   }
 }
 
+async function restore(options: StagingTokensOptions, token: StagingToken): Promise<void> {
+  if (isDeepStrictEqual(await read(options, token.name), token)) return
+  await write(options, token)
+}
+
 async function create(
-  { system, layout, clock }: StagingTokensOptions,
+  options: StagingTokensOptions,
   wish: Pick<StagingToken, 'namespace' | 'expiresAtMs' | 'bytesMax' | 'note'>,
 ): Promise<{ token: StagingToken; secret: Secret }> {
   const secret = Secret.mint()
@@ -82,8 +91,13 @@ async function create(
     name: newResourceId().slice(0, nameLength),
     ...wish,
     hash: secret.hash(),
-    createdAtMs: clock.now(),
+    createdAtMs: options.clock.now(),
   }
+  await write(options, token)
+  return { token, secret }
+}
+
+async function write({ system, layout }: StagingTokensOptions, token: StagingToken): Promise<void> {
   const scratch = `${layout.tokens}/${scratchPrefix}${token.name}`
   try {
     await writeFileDurably(system, scratch, JSON.stringify({ version: 1, ...token }))
@@ -94,7 +108,6 @@ async function create(
     for (const path of [scratch, pathOf(layout, token.name)]) await system.unlink(path).catch(() => undefined)
     throw error
   }
-  return { token, secret }
 }
 
 async function read({ system, layout }: StagingTokensOptions, name: string): Promise<StagingToken | undefined> {
