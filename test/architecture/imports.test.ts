@@ -31,7 +31,7 @@ const owners: Readonly<Record<string, readonly string[]>> = {
   '@smithy/signature-v4': ['transfer/src/s3'],
   '@aws-sdk/credential-providers': ['transfer/src/s3'],
   yauzl: ['localizer/src/unpack'],
-  yaml: ['server/src', 'cli/src', 'submit/src'],
+  yaml: ['kube/src/kube-config-file.ts', 'server/src', 'cli/src', 'submit/src'],
   zod: ['protocol/src', 'server/src', 'localizer/src', 'cli/src', 'submit/src', 'kube/src', 'client/src'],
 }
 

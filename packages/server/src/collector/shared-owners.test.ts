@@ -1,3 +1,4 @@
+/** That equal lists of owners are held once, and no longer than somebody uses them. */
 import type { Owner } from '@supercargo/protocol'
 import { describe, expect, it } from 'vitest'
 import { SharedOwners } from './shared-owners.ts'
