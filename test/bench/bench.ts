@@ -2,7 +2,7 @@
  * `npm run bench`: what moving jars costs here, side by side with what a user would pick instead, interleaved in one run.
  * `npm run bench -- hdfs`: the same for fetching from an HDFS, beside Hadoop's own client.
  * `npm run bench -- front-door`: the same bytes by WebHDFS and by the v1 API, through curl and through Hadoop's own client.
- * `npm run bench -- s3`: the same for fetching from a store that is not ours.
+ * `npm run bench -- s3`, `-- http`: the same for fetching from a store, or a web server, that is not ours.
  *
  * Options: --rounds N (5), --only REGEX (names of measurements), --workload REGEX, --json FILE. Needs bash, curl, tar; nginx,
  * docker-registry and aria2c (for s3: s5cmd and aws) are measured where they are installed.
@@ -82,11 +82,20 @@ try {
 
 /** Everything in a folder of a store, by whoever can. */
 async function measureStore(store: string, workload: Workload, dist: string): Promise<void> {
-  if (store !== 's3') throw new Error(`there is nothing to measure that is called ${store}`)
+  if (store !== 's3' && store !== 'http') throw new Error(`there is nothing to measure that is called ${store}`)
   const [source, target] = [join(scratch, 'source'), join(scratch, 'target')]
   const names = makeFiles(workload, source)
-  const { s3Bench } = await import('./s3.ts')
-  const bench = await s3Bench(join(dist, 'supercargo.mjs'), scratch, source, names)
+  const program = join(dist, 'supercargo.mjs')
+  const bench =
+    store === 's3'
+      ? await (await import('./s3.ts')).s3Bench(program, scratch, source, names)
+      : await (await import('./http.ts')).httpBench(
+          program,
+          scratch,
+          source,
+          names,
+          workload.files * workload.fileBytes,
+        )
   const chosen = Object.entries(bench.contenders).filter(([name]) => wanted.test(name))
   try {
     for (let round = 0; round <= rounds; round++) {
