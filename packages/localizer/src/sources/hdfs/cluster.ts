@@ -34,7 +34,8 @@ export function clusterOf(
   const nodes = nameNodesOf(authority, secure, configuration)
   const endpoints =
     named ?? (nodes.length > 0 ? nodes.map(({ http }) => `${protocol}://${http}`) : guessed(uri, authority, secure))
-  const isLogical = nodes.length > 0 && !authority.includes(':')
+  // The plan, too, may give addresses for the name of a pair.
+  const isLogical = (nodes.length > 0 || named !== undefined) && !authority.includes(':')
   const rpcAddresses = nodes.length > 0 ? nodes.map(({ rpc }) => rpc) : [withPort(authority, rpcPortDefault)]
   const own = isLogical ? [authority, `ha-hdfs:${authority}`, `ha-${scheme}:${authority}`] : [authority]
   const urls = endpoints.map((endpoint) => endpoint.replace(/\/+$/, ''))

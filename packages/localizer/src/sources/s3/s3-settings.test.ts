@@ -134,6 +134,10 @@ describe('the providers of credentials', () => {
     const store = { 'hadoop.security.credential.provider.path': 'jceks://hdfs@nn/user/me/canary.jceks' }
     const error = await settings(store).catch((failure: unknown) => failure)
     expect(error).toMatchObject({ kind: 'invalid', code: 'java-key-store', message: expect.stringContaining('jceks') })
+    const own = await settings({ 'hadoop.security.credential.provider.path': 'user:///' }).catch(
+      (failure: unknown) => failure,
+    )
+    expect(own).toMatchObject({ code: 'java-key-store', hint: expect.stringContaining('mounted from a Secret') })
     const keys = { 'fs.s3a.access.key': 'a', 'fs.s3a.secret.key': 'b' }
     expect((await settings({ ...store, ...keys })).credentials.accessKeyId).toBe('a')
     const identity = { [provider]: 'com.amazonaws.auth.WebIdentityTokenCredentialsProvider' }
