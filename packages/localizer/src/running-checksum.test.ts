@@ -4,9 +4,10 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
-import { type Checksum, type ChecksumAlgorithm, RunningChecksum } from './checksum.ts'
+import type { Checksum, ChecksumAlgorithm } from './checksum.ts'
 import { Crc64Nvme, crc32c } from './crc.ts'
 import { BlockSum, sumOfBlocks } from './hadoop/file-checksum.ts'
+import { RunningChecksum } from './running-checksum.ts'
 import { bytesOf, sha256, workbench } from './testing/workbench.ts'
 
 const bytes = bytesOf(10_000)
