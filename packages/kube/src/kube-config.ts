@@ -27,7 +27,7 @@ export async function kubeConfigConnection(options: KubeConfigOptions): Promise<
   const files = await readFiles(options)
   if (files.length === 0) return undefined
   let entry = readContext(files, options.context)
-  let ask = credentialsOf(entry)
+  let ask = await credentialsOf(entry)
   const { cluster, namespace } = entry
   const server = new URL(cluster.server)
   const proxy =
@@ -43,7 +43,7 @@ export async function kubeConfigConnection(options: KubeConfigOptions): Promise<
     renew: async () => {
       if (isStatic(entry)) return false
       entry = readContext(await readFiles(options), options.context)
-      ask = credentialsOf(entry)
+      ask = await credentialsOf(entry)
       return true
     },
   }
@@ -86,7 +86,7 @@ function isStatic({ user }: ContextEntry): boolean {
 }
 
 /** Files are read again when they have changed; of a text and a file that say the same thing the text counts, as for kubectl. */
-function credentialsOf({ cluster, user }: ContextEntry): () => Promise<Credentials> {
+async function credentialsOf({ cluster, user }: ContextEntry): Promise<() => Promise<Credentials>> {
   const server = new URL(cluster.server)
   if (server.protocol !== 'https:') return async () => plain(server, user)
   const of = (name: string): string => `${name} of user ${user?.name}`
@@ -98,11 +98,11 @@ function credentialsOf({ cluster, user }: ContextEntry): () => Promise<Credentia
   const tokenFile = user?.tokenFile === undefined ? undefined : new ChangingFile(user.tokenFile, of('the token'))
   const plugin =
     user !== undefined && (user.exec !== undefined || user.authProvider !== undefined)
-      ? once(() => pluginCredentials(cluster, user))
+      ? await pluginCredentials(cluster, user)
       : undefined
   return async () => {
     const [ca, cert, key, token] = await Promise.all([read.ca(), read.cert(), read.key(), tokenFile?.read()])
-    const given = await (await plugin?.())?.()
+    const given = await plugin?.()
     const bearer = token ?? user?.token
     const basic = user?.username === undefined ? undefined : `${user.username}:${user.password ?? ''}`
     return {
@@ -136,14 +136,6 @@ function reader(
   if (file === undefined) return async () => undefined
   const changing = new ChangingFile(file, what)
   return () => changing.read()
-}
-
-function once<T>(make: () => Promise<T>): () => Promise<T> {
-  let made: Promise<T> | undefined
-  return () => {
-    made ??= make()
-    return made
-  }
 }
 
 /** Plain HTTP is for `kubectl proxy` on this machine: it carries no credential anywhere. */
