@@ -1,8 +1,8 @@
-/** Helm, built from the Go module proxy with the Kubernetes libraries of the version that the clusters here have. */
+/** Helm of one version, since what it renders and how it refuses is compared: with the Kubernetes libraries of the clusters here. */
 import { join } from 'node:path'
 import { goBuild } from '../go-build.ts'
 import type { Missing, Progress } from '../service.ts'
-import { findProgram, missingGo } from '../toolchain.ts'
+import { missingGo } from '../toolchain.ts'
 import { provisionDefinitions } from './definitions.ts'
 
 export interface HelmAssets {
@@ -22,8 +22,6 @@ export async function missingHelm(): Promise<readonly Missing[]> {
 
 export async function provisionHelm(progress: Progress): Promise<HelmAssets> {
   const definitions = await provisionDefinitions(progress)
-  const installed = findProgram('helm')
-  if (installed !== undefined) return { program: installed, definitions }
   const directory = await goBuild(
     {
       name: 'helm',
