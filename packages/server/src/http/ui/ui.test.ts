@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type AskingServer, idle, startAskingServer } from '../../testing/asking-server.ts'
 import { tokens } from '../../testing/cluster-double.ts'
+import { rawRequest } from '../../testing/raw-http.ts'
 import { startTestServer, type TestServer } from '../../testing/test-server.ts'
 import { call, stageFiles } from '../../testing/v1-api.ts'
 import type { CollectorDoor } from '../edge.ts'
@@ -218,6 +219,20 @@ describe('the admin page of a server that asks nobody', () => {
     const style = await fetch(`${server.url}/ui/style.css`)
     expect(style.headers.get('content-type')).toBe('text/css; charset=utf-8')
     expect(await style.text()).toContain('prefers-color-scheme: dark')
+  })
+
+  it('works below a path that a proxy keeps, with a cookie for TLS alone where that ends before it', async () => {
+    const behind = await startTestServer({ collector: keeping, publicUrl: 'https://staging.example.org/supercargo' })
+    try {
+      const asked = (path: string, host: string) =>
+        rawRequest(behind.port, `GET /supercargo${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`)
+      expect((await asked('/ui', 'staging.example.org')).headers.location).toBe('ui/')
+      const page = await asked('/ui/', 'staging.example.org')
+      expect([page.status, page.headers['set-cookie']]).toEqual([200, expect.stringMatching(/; Secure$/)])
+      expect((await asked('/ui/', '127.0.0.1')).headers['set-cookie']).toMatch(/; SameSite=Strict$/)
+    } finally {
+      await behind.stop()
+    }
   })
 
   it('does nothing for a form that it has not given to this browser', async () => {
