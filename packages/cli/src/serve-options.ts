@@ -78,6 +78,11 @@ export const serveOptions: readonly Option[] = [
   },
   { name: 'limits-uploads-max', value: 'NUMBER', help: 'uploads whose bytes arrive at one time' },
   {
+    name: 'limits-upload-buffer-bytes-max',
+    value: 'SIZE',
+    help: 'memory in which the bytes of all uploads wait for the disk (16Mi)',
+  },
+  {
     name: 'limits-idle-timeout-ms',
     value: 'DURATION',
     help: 'a sender or reader that does nothing for this long is cut off',
