@@ -77,6 +77,12 @@ export const serveOptions: readonly Option[] = [
     help: 'an upload to which nothing arrives for this long is dropped',
   },
   { name: 'limits-uploads-max', value: 'NUMBER', help: 'uploads whose bytes arrive at one time' },
+  { name: 'limits-downloads-max', value: 'NUMBER', help: 'downloads whose bytes leave at one time (1024)' },
+  {
+    name: 'limits-upload-buffer-bytes-max',
+    value: 'SIZE',
+    help: 'memory in which the bytes of all uploads wait for the disk (16Mi)',
+  },
   {
     name: 'limits-upload-buffer-bytes-max',
     value: 'SIZE',

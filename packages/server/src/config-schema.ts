@@ -34,6 +34,10 @@ const limitsSchema = z.strictObject({
     .pipe(z.int().min(1))
     .default(64)
     .describe('Uploads whose bytes arrive at one time; others are told to come back.'),
+  downloadsMax: count
+    .pipe(z.int().min(1))
+    .default(1024)
+    .describe('Downloads whose bytes leave at one time; others are told to come back.'),
   uploadBufferBytesMax: size
     .pipe(z.int().min(2 ** 20))
     .default(16 * 2 ** 20)

@@ -1,10 +1,10 @@
-/** How many uploads may send bytes at once; the rest is told to come back, before its body is read. */
+/** How many uploads, or downloads, may run at once; the rest is told to come back, before a byte of theirs moves. */
 import { SupercargoError } from '@supercargo/protocol'
 
 export interface Admission {
   /** Takes a place or throws kind `unavailable`. The returned function gives it back; calling it twice is harmless. */
   enter(): () => void
-  /** From now on every upload is refused: the server is going away. */
+  /** From now on everybody is refused: the server is going away. */
   drain(): void
   readonly active: number
   readonly draining: boolean
@@ -13,16 +13,16 @@ export interface Admission {
 const retryAfterBusyMs = 2000
 const retryAfterDrainMs = 5000
 
-export function createAdmission(uploadsMax: number): Admission {
+export function createAdmission(what: 'uploads' | 'downloads', placesMax: number): Admission {
   let active = 0
   let draining = false
   return {
     enter() {
       if (draining) throw drainingError()
-      if (active >= uploadsMax) {
-        throw new SupercargoError('unavailable', 'too-many-uploads', `${uploadsMax} uploads are under way already`, {
+      if (active >= placesMax) {
+        throw new SupercargoError('unavailable', `too-many-${what}`, `${placesMax} ${what} are under way already`, {
           retryAfterMs: retryAfterBusyMs,
-          context: { uploadsMax },
+          context: { [`${what}Max`]: placesMax },
         })
       }
       active++

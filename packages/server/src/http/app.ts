@@ -33,6 +33,7 @@ import { createPassages } from './passage.ts'
 import { fromRequestError, rawProblem, sendProblem } from './problem.ts'
 import { registerForms } from './read-form.ts'
 import { registerResourceRoutes } from './resource-routes.ts'
+import { SharedReads } from './shared-reads.ts'
 import { registerTokenRoutes } from './token-routes.ts'
 import { registerUiRoutes } from './ui/routes.ts'
 import { answerUnknownRoutes, type KnownRoute } from './unknown-routes.ts'
@@ -147,12 +148,12 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
 
 function composeEdge(dependencies: AppDependencies): Edge {
   const { store, collector, limits } = dependencies
-  const admission = createAdmission(limits.uploadsMax)
-  const pool = createBufferPool()
+  const admission = createAdmission('uploads', limits.uploadsMax)
+  const downloads = createAdmission('downloads', limits.downloadsMax)
   const metrics = createMetrics({
     usage: () => store.usage(),
     activeUploads: () => admission.active,
-    activeDownloads: () => pool.active,
+    activeDownloads: () => downloads.active,
     certificateEndsAtMs:
       dependencies.certificateEndsAtMs?.() === undefined ? undefined : dependencies.certificateEndsAtMs,
     // A scrape does not fail for it: the other metrics are still worth having.
@@ -172,12 +173,14 @@ function composeEdge(dependencies: AppDependencies): Edge {
     accelRedirect: dependencies.accelRedirect,
     freeBytes: dependencies.freeBytes,
     admission,
+    downloads,
     bodyWatch: createBodyWatch({
       idleTimeoutMs: limits.idleTimeoutMs,
       bytesPerSecondMin: limits.bytesPerSecondMin,
       graceMs: limits.slowGraceMs,
     }),
-    pool,
+    pool: createBufferPool(),
+    shared: new SharedReads(),
     open: new Set(),
   }
 }

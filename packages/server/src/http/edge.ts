@@ -11,6 +11,7 @@ import type { Admission } from './admission.ts'
 import type { BodyWatch } from './body-watch.ts'
 import type { BufferPool } from './buffer-pool.ts'
 import type { Passage } from './passage.ts'
+import type { SharedReads } from './shared-reads.ts'
 
 export interface EdgeLimits {
   /** 0 means none, as in the store. */
@@ -21,6 +22,8 @@ export interface EdgeLimits {
   readonly storeBytesMax: number
   /** Uploads whose bytes arrive at one time. */
   readonly uploadsMax: number
+  /** Downloads whose bytes leave at one time. */
+  readonly downloadsMax: number
   /** A sender that sends nothing, or a reader that takes nothing, for this long is cut off. */
   readonly idleTimeoutMs: number
   /** Average of a body after `slowGraceMs`. 0 means none. */
@@ -50,8 +53,11 @@ export interface Edge {
   /** What the store's disk still takes; undefined where it is no disk. */
   readonly freeBytes: (() => Promise<number>) | undefined
   readonly admission: Admission
+  /** Not closed by a drain: who asks for bytes until the end gets them. */
+  readonly downloads: Admission
   readonly bodyWatch: BodyWatch
   readonly pool: BufferPool
+  readonly shared: SharedReads
   /** Requests that were begun and are not answered to the end. */
   readonly open: Set<Exchange>
 }

@@ -1,11 +1,13 @@
 /**
  * The download pump: two reused buffers, one is read while the other is written. Measured at 0.37–0.38 CPU seconds per
- * GiB, half of a read stream in a pipeline, and it makes no garbage.
+ * GiB, half of a read stream in a pipeline, and it makes no garbage. Where many readers want the same bytes, they are
+ * written from memory that all share, and the buffers are not even taken.
  */
 import type { ServerResponse } from 'node:http'
 import { SupercargoError } from '@supercargo/protocol'
-import type { BufferPool } from './buffer-pool.ts'
+import type { BufferPair, BufferPool } from './buffer-pool.ts'
 import type { ByteSource } from './byte-source.ts'
+import type { SharedWindow } from './shared-reads.ts'
 
 export interface SendOptions {
   readonly pool: BufferPool
@@ -20,20 +22,32 @@ export interface SendOptions {
  * destroyed: a short body never looks complete. Closes the source in every case.
  */
 export async function sendBytes(response: ServerResponse, source: ByteSource, options: SendOptions): Promise<void> {
-  const pair = options.pool.take(source.sizeBytes)
+  let pair: BufferPair | undefined
+  let window: SharedWindow | undefined
   const writes: [Promise<void> | undefined, Promise<void> | undefined] = [undefined, undefined]
   const connection = watchConnection(response, options.writeIdleMs)
+  const letGo = (unused: Promise<unknown>): void => {
+    pair?.release(unused)
+    const held = window
+    if (held !== undefined) void unused.then(() => held.release())
+  }
   try {
     let remaining = source.sizeBytes
     let first = true
     for (let turn: 0 | 1 = 0; remaining > 0; turn = turn === 0 ? 1 : 0) {
       // A buffer is free again only after the callback of its own write.
       await connection.or(writes[turn])
-      const buffer = pair.buffers[turn]
-      const bytes = await source.read(buffer)
-      if (bytes === 0) throw new SupercargoError('corrupt', 'blob-short', `${remaining} bytes are missing at the end`)
-      remaining -= bytes
-      writes[turn] = write(response, buffer.subarray(0, bytes))
+      // One window at a time: there are others to write to meanwhile.
+      if (window !== undefined) await connection.or(writes[turn === 0 ? 1 : 0])
+      window?.release()
+      window = undefined
+      window = await source.lend?.()
+      if (window === undefined) pair ??= options.pool.take(source.sizeBytes)
+      const bytes = window?.bytes ?? (await fill(pair!.buffers[turn], source))
+      if (bytes.length === 0)
+        throw new SupercargoError('corrupt', 'blob-short', `${remaining} bytes are missing at the end`)
+      remaining -= bytes.length
+      writes[turn] = write(response, bytes)
       // A failure is seen at the await above; this keeps it from counting as unhandled until then.
       writes[turn]?.catch(() => undefined)
       if (first) options.onFirstBytes?.()
@@ -46,13 +60,17 @@ export async function sendBytes(response: ServerResponse, source: ByteSource, op
   } catch (error) {
     connection.stop()
     // The buffers may still be queued in the socket, and nobody else gets them before it has let them go.
-    pair.release(Promise.allSettled(writes))
+    letGo(Promise.allSettled(writes))
     await source.close().finally(() => response.destroy())
     throw error
   }
   connection.stop()
-  pair.release(Promise.resolve())
+  letGo(Promise.resolve())
   await source.close()
+}
+
+async function fill(buffer: Buffer, source: ByteSource): Promise<Buffer> {
+  return buffer.subarray(0, await source.read(buffer))
 }
 
 function write(response: ServerResponse, bytes: Uint8Array): Promise<void> {

@@ -48,7 +48,15 @@ export async function sendFile(
   const whole = selection.status === 206 || request.headers.range === undefined
   const target = handOffTarget(edge, request.raw, reader, whole)
   if (target !== undefined) return handOff(edge, request, reply, fields, record, reader, target)
-  return answerBytes(edge, request, reply, selection.status, fields, record, blobSource(reader, start, end))
+  return answerBytes(
+    edge,
+    request,
+    reply,
+    selection.status,
+    fields,
+    record,
+    blobSource(reader, start, end, edge.shared),
+  )
 }
 
 /** The bytes from `start` to before `end` as a whole answer, for a door that has its own way to ask for a part. */
@@ -68,7 +76,7 @@ export async function sendPart(
   }
   const target = handOffTarget(edge, request.raw, reader, start === 0 && end === file.sizeBytes)
   if (target !== undefined) return handOff(edge, request, reply, fields, record, reader, target)
-  return answerBytes(edge, request, reply, 200, fields, record, blobSource(reader, start, end))
+  return answerBytes(edge, request, reply, 200, fields, record, blobSource(reader, start, end, edge.shared))
 }
 
 /** One tar of these files, entry name = path. */
@@ -161,6 +169,7 @@ async function answerBytes(
   record: ResourceRecord,
   source: ByteSource,
 ): Promise<FastifyReply> {
+  const leave = await enterOrClose(edge, source)
   reply.hijack()
   request.exchange.transfer = 'download'
   const close = isBodyUnread(request.raw, request.exchange.continued) ? { connection: 'close' } : {}
@@ -174,8 +183,19 @@ async function answerBytes(
   } catch (error) {
     // The head is out and the connection is destroyed: the log is the only place left for the reason.
     request.exchange.failure = fromRequestError(error)
+  } finally {
+    leave()
   }
   return reply
+}
+
+async function enterOrClose(edge: Edge, source: ByteSource): Promise<() => void> {
+  try {
+    return edge.downloads.enter()
+  } catch (error) {
+    await source.close()
+    throw error
+  }
 }
 
 /** A fetch starts the first-use clock anew (DESIGN §6). That it could not be noted is no reason to refuse the bytes. */

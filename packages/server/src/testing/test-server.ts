@@ -60,6 +60,7 @@ export const testLimits: EdgeLimits & StoreLimits = {
   uploadBufferBytesMax: 16 * 2 ** 20,
   abandonedMs: 3_600_000,
   uploadsMax: 64,
+  downloadsMax: 1024,
   idleTimeoutMs: 10_000,
   bytesPerSecondMin: 0,
   slowGraceMs: 30_000,
