@@ -3,6 +3,8 @@
  * `npm run bench -- hdfs`: the same for fetching from an HDFS, beside Hadoop's own client.
  * `npm run bench -- front-door`: the same bytes by WebHDFS and by the v1 API, through curl and through Hadoop's own client.
  * `npm run bench -- s3`, `-- http`: the same for fetching from a store, or a web server, that is not ours.
+ * `npm run bench -- herd`: --clients N (500) that want the same --file-mib N (200) at once, beside nginx.
+ * `npm run bench -- soak`: uploads, herds and clients that break off, for --minutes N (30).
  *
  * Options: --rounds N (5), --only REGEX (names of measurements), --workload REGEX, --json FILE. Needs bash, curl, tar; nginx,
  * docker-registry and aria2c (for s3: s5cmd and aws) are measured where they are installed.
@@ -41,6 +43,9 @@ const {
     workload: { type: 'string', default: '' },
     json: { type: 'string' },
     dist: { type: 'string' },
+    clients: { type: 'string', default: '500' },
+    'file-mib': { type: 'string', default: '200' },
+    minutes: { type: 'string', default: '30' },
   },
 })
 const rounds = Number(options.rounds)
@@ -58,7 +63,9 @@ try {
     })
     if (built.status !== 0) throw new Error('the build failed')
   }
-  if (subject === 'hdfs') {
+  if (subject === 'herd' || subject === 'soak') {
+    await measureMany(subject, join(dist, 'supercargo.mjs'))
+  } else if (subject === 'hdfs') {
     const { measureHdfs } = await import('./hdfs.ts')
     const [program, workload] = [join(dist, 'supercargo.mjs'), new RegExp(options.workload)]
     samples.push(...(await measureHdfs({ program, scratch, rounds, workload, only: wanted })))
@@ -71,13 +78,33 @@ try {
       else await measureStore(subject, workload, dist)
     }
   }
-  const summary = summarise(samples)
-  printTable(summary)
-  if (options.json !== undefined)
-    writeFileSync(options.json, `${JSON.stringify({ rounds, node: process.version, summary, samples }, null, 2)}\n`)
+  if (samples.length > 0) {
+    const summary = summarise(samples)
+    printTable(summary)
+    writeJson({ rounds, node: process.version, summary, samples })
+  }
 } finally {
   pageCache.close()
   rmSync(scratch, { recursive: true, force: true })
+}
+
+function writeJson(results: object): void {
+  if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(results, null, 2)}\n`)
+}
+
+/** What many clients cost one server. */
+async function measureMany(subject: 'herd' | 'soak', program: string): Promise<void> {
+  if (subject === 'soak') {
+    const { benchSoak, printSoak } = await import('./soak.ts')
+    const soaked = await benchSoak(program, scratch, Number(options.minutes))
+    printSoak(soaked)
+    return writeJson({ node: process.version, samples: soaked })
+  }
+  const { benchHerd, printHerd } = await import('./herd.ts')
+  const [clients, fileMib] = [Number(options.clients), Number(options['file-mib'])]
+  const herd = await benchHerd({ program, scratch, rounds, clients, fileMib })
+  printHerd(herd)
+  writeJson({ rounds, clients, fileMib, node: process.version, samples: herd })
 }
 
 /** Everything in a folder of a store, by whoever can. */

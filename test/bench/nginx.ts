@@ -16,7 +16,7 @@ export function nginxInstalled(): boolean {
   return spawnSync('nginx', ['-v']).status === 0
 }
 
-export async function startNginx(directory: string, port?: number): Promise<Nginx> {
+export async function startNginx(directory: string, port?: number, connectionsMax = 512): Promise<Nginx> {
   const listen = port ?? (await freePort())
   for (const each of ['root', 'temp', 'logs']) mkdirSync(join(directory, each), { recursive: true })
   const conf = `
@@ -25,7 +25,7 @@ daemon off;
 pid ${directory}/nginx.pid;
 error_log ${directory}/logs/error.log;
 ${process.getuid?.() === 0 ? 'user root;' : ''}
-events { worker_connections 512; }
+events { worker_connections ${connectionsMax}; }
 http {
   access_log off;
   sendfile on;
