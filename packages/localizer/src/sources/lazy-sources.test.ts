@@ -29,7 +29,7 @@ registerHooks({ load: (url, context, next) => { appendFileSync(${JSON.stringify(
   return (await readFile(list!, 'utf8')).split('\n')
 }
 
-const ofS3 = /sources\/s3\/|@aws-sdk|@smithy|@aws-crypto|fast-xml-parser/
+const ofS3 = /(sources|transfer\/src)\/s3\/|@aws-sdk|@smithy|@aws-crypto|fast-xml-parser/
 const keys = { 'fs.s3a.access.key': 'key', 'fs.s3a.secret.key': 'secret' }
 
 describe('a run', () => {

@@ -1,13 +1,14 @@
 /** A bucket as it is asked: signed, in its region, with a clock and credentials that are put right once when they are wrong. */
+import { createHash } from 'node:crypto'
 import type { HttpClient, HttpResponse } from '../http-client.ts'
 import { objectUrl } from './bucket-address.ts'
 import type { CredentialChain, Credentials } from './credentials.ts'
 import { failureOf, type S3Failure, s3Error } from './s3-error.ts'
 import type { S3Settings } from './settings.ts'
-import { signed } from './signing.ts'
+import { presigned, signed } from './signing.ts'
 
 export interface ObjectRequest {
-  readonly method: 'GET' | 'HEAD'
+  readonly method: 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE'
   /** Empty for the bucket itself. */
   readonly key: string
   /** How the object is called in messages. */
@@ -18,6 +19,11 @@ export interface ObjectRequest {
   readonly fields?: Readonly<Record<string, string>>
   /** Fields that are not: ranges and conditions. */
   readonly conditions?: Readonly<Record<string, string>>
+  readonly body?: Uint8Array | undefined
+  /** The SHA-256 of the body in hexadecimal digits, where it is known already. */
+  readonly bodySha256?: string | undefined
+  /** Refusals that the caller reads, too. */
+  readonly accept?: readonly number[]
   readonly signal?: AbortSignal | undefined
 }
 
@@ -65,7 +71,7 @@ export class Bucket {
     for (;;) {
       const region = this.#region
       const response = await this.#send(request, credentials, region)
-      if (wanted.has(response.status)) return response
+      if (wanted.has(response.status) || request.accept?.includes(response.status)) return response
       const body = request.method === 'HEAD' ? '' : await response.text(errorBodyBytesMax)
       response.discard()
       const failure = failureOf(response.status, response.headers, body)
@@ -85,16 +91,30 @@ export class Bucket {
     }
   }
 
+  /** A URL by which anybody may GET the object for so long. Whoever shows it to somebody gives that right away. */
+  async presignedUrl(key: string, seconds: number, signal?: AbortSignal): Promise<URL> {
+    const { keys } = await this.#credentials.get(signal)
+    const url = objectUrl(this.settings, this.#region, key)
+    if (keys === undefined) return url
+    return presigned(url, seconds, { keys, region: this.#region, date: this.#date() })
+  }
+
+  #date(): Date {
+    return new Date(this.#now() + this.#skewMs)
+  }
+
   async #send(request: ObjectRequest, credentials: Credentials, region: string): Promise<HttpResponse> {
     const url = objectUrl(this.settings, region, request.key, request.query)
     const own = request.key === '' ? {} : this.settings.objectHeaders
-    const fields = { ...this.settings.headers, ...own, ...request.fields }
-    const date = new Date(this.#now() + this.#skewMs)
+    const { method, body, signal } = request
+    const hash = body === undefined ? {} : { 'x-amz-content-sha256': bodyHash(url, body, request.bodySha256) }
+    const fields = { ...this.settings.headers, ...own, ...hash, ...request.fields }
+    const date = this.#date()
     const { keys } = credentials
-    const headers = keys === undefined ? fields : await signed(request.method, url, fields, { keys, region, date })
+    const headers = keys === undefined ? fields : await signed(method, url, fields, { keys, region, date })
     // A proxy may rewrite what is not signed and does no harm by it.
     const sent = { ...headers, 'accept-encoding': 'identity', ...request.conditions }
-    return await this.#client.request({ method: request.method, url, headers: sent, signal: request.signal })
+    return await this.#client.request({ method, url, headers: sent, ...(body !== undefined && { body }), signal })
   }
 
   #wrong(failure: S3Failure, credentials: Credentials): 'region' | 'clock' | 'credentials' | undefined {
@@ -116,4 +136,10 @@ export class Bucket {
     this.#skewMs = skewMs
     return true
   }
+}
+
+/** What the store compares the body with. TLS does that already; without it nothing else would. */
+function bodyHash(url: URL, body: Uint8Array, known: string | undefined): string {
+  if (url.protocol === 'https:') return 'UNSIGNED-PAYLOAD'
+  return known ?? createHash('sha256').update(body).digest('hex')
 }
