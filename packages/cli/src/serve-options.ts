@@ -9,7 +9,23 @@ export const serveOptions: readonly Option[] = [
     value: 'ADDRESS',
     help: 'host:port; without a host, all addresses; port 0 takes a free one (127.0.0.1:10000)',
   },
-  { name: 'store', value: 'DIRECTORY', help: 'where everything is kept; belongs to this server alone' },
+  {
+    name: 'store',
+    value: 'PLACE',
+    help: 'where everything is kept: a directory of this server alone, or s3://bucket/prefix',
+  },
+  { name: 'store-endpoint', value: 'URL', help: 'where the bucket is; AWS_ENDPOINT_URL_S3, else AWS' },
+  { name: 'store-region', value: 'REGION', help: 'the region of the bucket; AWS_REGION, else us-east-1' },
+  { name: 'store-path-style', help: 'the bucket is in the path of URLs; else what suits the endpoint' },
+  { name: 'store-ca-file', value: 'FILE', help: 'PEM; authorities that the endpoint of the bucket is believed by' },
+  { name: 'redirect-downloads', help: 'answer reads with an address in the bucket, which pods must reach' },
+  { name: 'redirect-ms', value: 'DURATION', help: 'how long such an address is good for' },
+  {
+    name: 'collector-lease-name',
+    value: 'NAME',
+    help: 'the Lease by which servers of one bucket take turns to collect',
+  },
+  { name: 'collector-lease-namespace', value: 'NAME', help: 'its namespace; that of the pod, else default' },
   { name: 'public-url', value: 'URL', help: 'where submitters reach this server' },
   { name: 'pod-url', value: 'URL', help: 'where pods reach it; capability URLs begin with it (--public-url)' },
   {
@@ -78,11 +94,6 @@ export const serveOptions: readonly Option[] = [
   },
   { name: 'limits-uploads-max', value: 'NUMBER', help: 'uploads whose bytes arrive at one time' },
   { name: 'limits-downloads-max', value: 'NUMBER', help: 'downloads whose bytes leave at one time (1024)' },
-  {
-    name: 'limits-upload-buffer-bytes-max',
-    value: 'SIZE',
-    help: 'memory in which the bytes of all uploads wait for the disk (16Mi)',
-  },
   {
     name: 'limits-upload-buffer-bytes-max',
     value: 'SIZE',

@@ -67,12 +67,11 @@ export class Connection {
     const response = await this.#http.request({
       method: call.method ?? 'GET',
       url,
-      headers: (target) => ({
-        ...call.headers,
-        ...(credential === undefined || target.origin !== url.origin
-          ? {}
-          : { authorization: `Bearer ${credential.reveal()}` }),
-      }),
+      // Elsewhere neither the credential nor the entity tag of this server means anything.
+      headers: (target) =>
+        target.origin !== url.origin
+          ? { ...call.headers, 'if-range': undefined }
+          : { ...call.headers, ...(credential !== undefined && { authorization: `Bearer ${credential.reveal()}` }) },
       signal: call.signal,
       ...(call.body === undefined ? {} : { body: call.body }),
       ...(call.redirectsMax === undefined ? {} : { redirectsMax: call.redirectsMax }),

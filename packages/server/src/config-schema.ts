@@ -76,6 +76,12 @@ const collectorSchema = z.strictObject({
     .describe('A sweep that would condemn more than this, and more than breakerFraction, stops.'),
   breakerFraction: z.coerce.number().min(0).max(1).default(0.1).describe('Share of the bound resources.'),
   dryRun: flag.default(false).describe('Say what would be collected, and keep it.'),
+  leaseName: z
+    .string()
+    .min(1)
+    .default('supercargo-collector')
+    .describe('The Lease by which servers that share a store take turns to collect.'),
+  leaseNamespace: z.string().min(1).optional().describe("Its namespace. Default: the pod's own, else default."),
   policies: z
     .preprocess(parseText, z.array(policySchema))
     .default([])
@@ -105,7 +111,38 @@ export const configSchema = z.strictObject({
   store: z
     .strictObject({
       directory: path.optional().describe('Where everything is kept; belongs to this server alone.'),
-      url: z.string().optional().describe('An object store instead of a directory. This build has none.'),
+      url: z
+        .string()
+        .optional()
+        .describe(
+          'A bucket instead of a directory, which several servers may share: s3://bucket/prefix. --store takes it, too.',
+        ),
+      endpoint: url.optional().describe('Where the bucket is, when it is not at AWS. Default: AWS_ENDPOINT_URL_S3.'),
+      region: z
+        .string()
+        .regex(/^[a-z0-9-]+$/i)
+        .optional()
+        .describe('The region of the bucket. Default: AWS_REGION, else us-east-1.'),
+      pathStyle: flag
+        .optional()
+        .describe('Whether the bucket is in the path and not in the host name. Default: what suits the endpoint.'),
+      caFile: path
+        .optional()
+        .describe('PEM; authorities that the endpoint is believed by, beside those of the system.'),
+      redirectDownloads: flag
+        .default(false)
+        .describe(
+          'Answer reads of whole files with an address in the bucket that is good for a while; pods must reach it.',
+        ),
+      redirectMs: duration
+        .pipe(
+          z
+            .int()
+            .min(1000)
+            .max(7 * 24 * 3_600_000),
+        )
+        .default(300_000)
+        .describe('How long such an address is good for beginning to read.'),
     })
     .prefault({}),
   kube: z
@@ -152,8 +189,20 @@ export const configSchema = z.strictObject({
 /** As it is written in a file. */
 export type ConfigInput = z.input<typeof configSchema>
 
-/** Checked and complete. `store.directory` is there, because without it nothing starts. */
-export type Config = Omit<z.output<typeof configSchema>, 'store'> & { readonly store: { readonly directory: string } }
+/** One server's own directory. */
+export interface DirectoryConfig {
+  readonly directory: string
+  readonly url?: undefined
+}
+
+/** A prefix of a bucket. */
+export interface BucketConfig extends Omit<z.output<typeof configSchema>['store'], 'directory' | 'url'> {
+  readonly directory?: undefined
+  readonly url: string
+}
+
+/** Checked and complete. */
+export type Config = Omit<z.output<typeof configSchema>, 'store'> & { readonly store: DirectoryConfig | BucketConfig }
 
 export interface Setting {
   /** `limits.fileBytesMax` */
@@ -167,7 +216,12 @@ export interface Setting {
 }
 
 /** Shorter names for what is used most. */
-const shortFlags: Readonly<Record<string, string>> = { 'store.directory': 'store', 'store.url': 'store-url' }
+const shortFlags: Readonly<Record<string, string>> = {
+  'store.directory': 'store',
+  'store.url': 'store-url',
+  'store.redirectDownloads': 'redirect-downloads',
+  'store.redirectMs': 'redirect-ms',
+}
 
 /** Every setting as flag and environment variable, in the order of the schema. */
 export function listSettings(): readonly Setting[] {

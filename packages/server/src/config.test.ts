@@ -121,7 +121,22 @@ describe('the configuration', () => {
     )
   })
 
-  it.each([[{ store: { url: 's3://bucket/prefix' } }], [{ store: { url: 'hdfs://ns/path' } }]])(
+  it('takes a bucket as --store, with what belongs to it', async () => {
+    const flags = { store: 's3://bucket/prefix', 'store-region': 'eu-central-1', 'redirect-downloads': 'true' }
+    const config = await loadConfig({ flags, environment: { SUPERCARGO_STORE_PATH_STYLE: 'true' } })
+    const settings = { region: 'eu-central-1', pathStyle: true, redirectDownloads: true, redirectMs: 300_000 }
+    expect(config.store).toMatchObject({ url: 's3://bucket/prefix', ...settings })
+    expect(checkConfig({ store: { url: 's3a://bucket' } }).store.url).toBe('s3a://bucket')
+  })
+
+  it.each([
+    [{ store: { url: 's3://bucket/prefix', directory: '/data' } }, 'two-stores'],
+    [{ store: { directory: '/data', redirectDownloads: true } }, 'no-redirects'],
+  ])('refuses %o, which contradicts itself', (more, code) => {
+    expect(() => checkConfig(more)).toThrow(expect.objectContaining({ kind: 'invalid', code }))
+  })
+
+  it.each([[{ store: { url: 'file:///data' } }], [{ store: { url: 'hdfs://ns/path' } }]])(
     'says of %o that this build does not have it',
     (more) => {
       expect(() => checkConfig(more)).toThrow(expect.objectContaining({ kind: 'invalid', code: 'not-in-this-build' }))
@@ -203,6 +218,8 @@ describe('the configuration', () => {
       environment: 'SUPERCARGO_STORE',
     })
     expect(settings.filter((setting) => setting.isSwitch).map((setting) => setting.flag)).toEqual([
+      '--store-path-style',
+      '--redirect-downloads',
       '--allow-anonymous-v0',
       '--allow-anonymous',
       '--collector-dry-run',

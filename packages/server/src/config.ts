@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { nearest, parseWith, printable, SupercargoError } from '@supercargo/protocol'
 import { fromFileSystemError } from '@supercargo/transfer'
+import type { z } from 'zod'
 import { fromProperties } from './config-2017.ts'
 import { type Config, configSchema, keysAt, listSettings } from './config-schema.ts'
 import { isLoopback, splitListen } from './listen.ts'
@@ -30,13 +31,7 @@ export async function loadConfig(sources: ConfigSources): Promise<Config> {
 export function checkConfig(input: unknown, what = 'the configuration'): Config {
   refuseUnknownKeys(input, what)
   const config = parseWith(configSchema, input, what, 'bad-config')
-  if (config.store.url !== undefined) throw absent('store.url', 'no object store', 'use store.directory')
-  const { directory } = config.store
-  if (directory === undefined) {
-    throw new SupercargoError('invalid', 'no-store', 'no store is configured', {
-      hint: 'say --store DIRECTORY, or store.directory in the file',
-    })
-  }
+  const store = checkStore(config.store)
   if (config.auth === 'none' && !config.allowAnonymous && !isLoopback(splitListen(config.listen).host)) {
     throw new SupercargoError(
       'invalid',
@@ -52,7 +47,30 @@ export function checkConfig(input: unknown, what = 'the configuration'): Config 
       hint: 'name the address of the nginx that has the blobs in trustedProxies (127.0.0.1 where it runs beside the server)',
     })
   }
-  return { ...config, store: { directory } }
+  return { ...config, store }
+}
+
+/** A directory or a bucket, and of the settings only those that belong to it. */
+function checkStore(store: z.output<typeof configSchema>['store']): Config['store'] {
+  const { directory, url, ...bucket } = store
+  const place = url ?? directory
+  if (place === undefined)
+    throw new SupercargoError('invalid', 'no-store', 'no store is configured', {
+      hint: 'say --store DIRECTORY or --store s3://bucket/prefix, or store.directory or store.url in the file',
+    })
+  if (url !== undefined && directory !== undefined)
+    throw new SupercargoError('invalid', 'two-stores', 'store.directory and store.url name two stores', {
+      hint: 'keep the one that is to be used',
+    })
+  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(place)?.[1]?.toLowerCase()
+  if (scheme === 's3' || scheme === 's3a') return { ...bucket, url: place }
+  if (scheme !== undefined || url !== undefined)
+    throw absent('store.url', `no store at ${scheme ?? 'such a place'}://`, 'use s3://bucket/prefix, or a directory')
+  if (bucket.redirectDownloads)
+    throw new SupercargoError('invalid', 'no-redirects', 'redirectDownloads needs a store in a bucket', {
+      hint: 'leave it out; a front nginx can send the files of a directory (accelRedirect)',
+    })
+  return { directory: place }
 }
 
 /** The effective configuration, as a file would say it. Names of secret files are shown as `[file]`. */

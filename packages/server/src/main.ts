@@ -14,9 +14,8 @@ import type { FindReader } from './http/webhdfs/readers.ts'
 import { keepNamesTidy } from './http/webhdfs/upkeep.ts'
 import { allAddresses, splitListen } from './listen.ts'
 import { createLog, type Log } from './log.ts'
-import type { DiskStore } from './store/disk-store.ts'
+import { type OpenStore, openConfiguredStore } from './open-configured-store.ts'
 import { nodeFileSystem } from './store/file-system.ts'
-import { type OpenedStore, openStore } from './store/open-store.ts'
 import type { StoreEvent } from './store/store-events.ts'
 import { followTls, readTls, type TlsMaterial } from './tls.ts'
 
@@ -48,18 +47,21 @@ export async function serve(config: Config, options: ServeOptions = {}): Promise
   const background = new AbortController()
   let authorizer: Authorizer | undefined
   let collector: Collector | undefined
-  let store: DiskStore | undefined
+  let opened: OpenStore | undefined
   let app: App | undefined
   try {
     authorizer = await composeAuthorizer(config, environment)
     const onEvent = (event: StoreEvent): void => collector?.notify(event)
-    const opened = await openStore(config.store.directory, { limits: config.limits, clock, onEvent })
-    store = opened.store
-    collector = composeCollector(config, store, log, clock)
+    opened = await openConfiguredStore(config, { environment, clock, log, onEvent })
+    const { store } = opened
+    collector = composeCollector(config, opened, log, clock)
     const frontDoor = await composeFrontDoor(config, opened, environment, background.signal)
     app = await composeApp(config, store, collector, authorizer, log, clock, () => tls, frontDoor)
     const address = await listen(app, config)
-    log.info({ ...address, directory: config.store.directory, kube: config.kube, auth: config.auth }, 'serving')
+    log.info(
+      { ...address, store: config.store.directory ?? config.store.url, kube: config.kube, auth: config.auth },
+      'serving',
+    )
     options.onReady?.(address)
     const following =
       tls === undefined
@@ -84,17 +86,18 @@ export async function serve(config: Config, options: ServeOptions = {}): Promise
     await app?.close()
     await authorizer?.close()
     await collector?.close()
-    await store?.close()
+    await opened?.store.close()
   }
   log.info('stopped')
 }
 
-function composeCollector(config: Config, store: DiskStore, log: Log, clock: Clock): Collector {
-  const { sweepIntervalMs: intervalMs, ...settings } = config.collector
+function composeCollector(config: Config, { store, place, lease }: OpenStore, log: Log, clock: Clock): Collector {
+  const { sweepIntervalMs: intervalMs, leaseName: _, leaseNamespace: __, ...settings } = config.collector
   const { kubeconfig, context } = config
   return startCollector({
-    directory: config.store.directory,
+    place,
     store,
+    lease,
     lookup: config.kube === 'none' ? { kind: 'none' } : { kind: 'cluster', kubeconfig, context },
     settings: { intervalMs, ...settings },
     clock,
@@ -104,7 +107,7 @@ function composeCollector(config: Config, store: DiskStore, log: Log, clock: Clo
 
 function composeApp(
   config: Config,
-  store: DiskStore,
+  store: OpenStore['store'],
   collector: Collector,
   authorizer: Authorizer | undefined,
   log: Log,
@@ -124,15 +127,16 @@ function composeApp(
     podUrl: config.podUrl ?? config.publicUrl,
     trustedProxies: config.trustedProxies,
     accelRedirect: config.accelRedirect,
+    redirectSeconds: redirectSecondsOf(config),
     tls: tls()?.options,
     certificateEndsAtMs: () => tls()?.endsAtMs,
-    freeBytes: () => nodeFileSystem.freeBytes(config.store.directory),
+    freeBytes: freeBytesOf(config),
   })
 }
 
 async function composeFrontDoor(
   config: Config,
-  { names, tokens }: OpenedStore,
+  { names, tokens }: OpenStore,
   environment: Environment,
   signal: AbortSignal,
 ): Promise<FrontDoorParts> {
@@ -143,6 +147,17 @@ async function composeFrontDoor(
     maxAgeMs: config.webhdfs.maxAgeMs,
     findReader: config.kube === 'none' ? undefined : await composeFindReader(config, environment, signal),
   }
+}
+
+/** A bucket does not say how much it takes. */
+function freeBytesOf({ store }: Config): (() => Promise<number>) | undefined {
+  const { directory } = store
+  return directory === undefined ? undefined : () => nodeFileSystem.freeBytes(directory)
+}
+
+/** Undefined: all bytes come through us. */
+function redirectSecondsOf({ store }: Config): number | undefined {
+  return store.url !== undefined && store.redirectDownloads ? Math.floor(store.redirectMs / 1000) : undefined
 }
 
 /** Imported only here: the heap that moves bytes is to stay small. */

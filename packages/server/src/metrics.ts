@@ -17,6 +17,8 @@ export interface FinishedRequest {
 /** What the scrape asks for at that moment. */
 export interface MetricSources {
   usage(): { readonly bytes: number; readonly reservedBytes: number; readonly openUploads: number }
+  /** Of requests to what the store stands on, by code. */
+  storeFailures?(): ReadonlyMap<string, number>
   activeUploads(): number
   activeDownloads(): number
   /** Undefined where there is no certificate. */
@@ -34,6 +36,8 @@ export interface Metrics {
   committed(durationMs: number): void
   /** Bytes were left to an nginx in front to send. */
   handedOff(): void
+  /** A reader was sent to the object store. */
+  redirected(): void
   /** `unknown`: nobody could say, so it was refused for the time being. */
   decided(question: AuthQuestion, verdict: 'yes' | 'no' | 'unknown'): void
   readonly contentType: string
@@ -61,6 +65,11 @@ export function createMetrics(sources: MetricSources): Metrics {
   const handedOff = new Counter({
     name: 'supercargo_handed_off_total',
     help: 'Downloads whose bytes were left to an nginx in front; they are in no other metric of downloads.',
+    registers,
+  })
+  const redirected = new Counter({
+    name: 'supercargo_redirected_total',
+    help: 'Downloads whose readers were sent to the object store; they are in no other metric of downloads.',
     registers,
   })
   const errors = new Counter({
@@ -108,6 +117,16 @@ export function createMetrics(sources: MetricSources): Metrics {
     const help = 'When the certificate that is served ends, in seconds since 1970.'
     gauge(registry, 'supercargo_certificate_end_seconds', help, () => (certificateEndsAtMs() ?? 0) / 1000)
   }
+  new Counter({
+    name: 'supercargo_store_failures_total',
+    help: 'Requests to the object store that failed, each attempt by its code. None for a store on a volume.',
+    labelNames: ['code'],
+    registers,
+    collect() {
+      this.reset()
+      for (const [code, failures] of sources.storeFailures?.() ?? []) this.inc({ code }, failures)
+    },
+  })
   gauge(registry, 'process_resident_memory_bytes', 'Resident memory.', () => process.memoryUsage.rss())
   gauge(registry, 'process_cpu_seconds_total', 'CPU time, user and system.', () => {
     const { user, system } = process.cpuUsage()
@@ -126,6 +145,7 @@ export function createMetrics(sources: MetricSources): Metrics {
     },
     decided: (question, verdict) => decisions.inc({ question, verdict }),
     handedOff: () => handedOff.inc(),
+    redirected: () => redirected.inc(),
     committed: (durationMs) => commits.observe(durationMs / 1000),
     contentType: registry.contentType,
     async render() {

@@ -10,6 +10,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { Sweeper } from '../../../packages/server/src/collector/sweeper.ts'
 import type { TakeTurn, Turn } from '../../../packages/server/src/collector/turn.ts'
 import { createDiskStore, type DiskStore } from '../../../packages/server/src/store/disk-store.ts'
+import { diskSurvey } from '../../../packages/server/src/store/disk-survey.ts'
 import type { ResourceRecord } from '../../../packages/server/src/store/store.ts'
 import { noLimits, stage } from '../../../packages/server/src/testing/staging.ts'
 import { remote, settings } from '../../../packages/server/src/testing/sweeper-bench.ts'
@@ -81,7 +82,7 @@ describeWith(['kubernetes'], 'replicas of one store', () => {
       wrap(await acquireLease(api, { ...lease, identity, epochAbove }, signal))
     const log: Replica['log'] = []
     const sweeper = new Sweeper({
-      ...{ ...short, directory, lookup: createClusterOwnerLookup(api), hasCluster: true, maintenance: remote(store) },
+      ...{ ...short, stored: diskSurvey(directory), lookup: createClusterOwnerLookup(api), hasCluster: true, maintenance: remote(store) },
       ...{ clock: systemClock, takeTurn, log: (_, message, fields) => log.push({ message, fields }) },
     })
     const replica = { sweeper, log }

@@ -93,7 +93,7 @@ async function collectOne(
   if (dryRun) return 'spared'
   if (judgement.step === 'condemn') return condemn(options, resource, judgement)
   options.turn.assertHeld()
-  const deleted = await options.maintenance.collect(resource.id, sequence, options.turn.epoch)
+  const deleted = await options.maintenance.collect(resource.id, sequence, options.turn.epoch, resource.mark)
   if (!deleted) return undefined
   options.log('info', 'resource collected', describe(resource, judgement))
   return 'collected'

@@ -35,7 +35,7 @@ afterEach(async () => {
 
 function start(options: Partial<CollectorOptions> = {}): Collector {
   collector = startCollector({
-    directory: harness.directory,
+    place: { kind: 'disk', directory: harness.directory },
     store,
     lookup: { kind: 'none' },
     settings: { ...settings, intervalMs: 3_600_000, firstUseTimeoutMs: 1 },

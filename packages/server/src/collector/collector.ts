@@ -9,18 +9,19 @@ import {
   toSupercargoError,
 } from '@supercargo/protocol'
 import { abortReason, type Clock, systemClock } from '@supercargo/transfer'
-import type { DiskStore } from '../store/disk-store.ts'
 import type { StoreMaintenance } from '../store/maintenance.ts'
+import type { Store } from '../store/store.ts'
 import type { StoreEvent } from '../store/store-events.ts'
 import type { LookupSettings } from './cluster-lookup.ts'
 import type { ListQuery } from './resource-list.ts'
+import type { StorePlace } from './store-place.ts'
 import type { CollectorSettings } from './sweeper.ts'
 import { connectThreads, type ThreadCalls, type ThreadMethods } from './thread-calls.ts'
 import type { Beginning, LeaseSettings, WorkerSettings } from './worker.ts'
 
 export interface CollectorOptions {
-  readonly directory: string
-  readonly store: Pick<DiskStore, 'maintenance' | 'usage'>
+  readonly place: StorePlace
+  readonly store: Pick<Store, 'usage'> & { readonly maintenance: StoreMaintenance }
   readonly lookup: LookupSettings
   readonly settings: CollectorSettings
   /** Only for a store that several replicas share. */
@@ -130,8 +131,8 @@ class ThreadedCollector implements Collector {
   }
 
   #start(): { worker: Worker; calls: ThreadCalls; ready: Promise<unknown>; exited: Promise<void> } {
-    const { directory, lookup, settings, lease, log, store, workerUrl } = this.#options
-    const workerData: WorkerSettings = { directory, lookup, settings, lease }
+    const { place, lookup, settings, lease, log, store, workerUrl } = this.#options
+    const workerData: WorkerSettings = { place, lookup, settings, lease }
     const worker = new Worker(workerUrl ?? new URL('./worker.ts', import.meta.url), {
       workerData,
       name: 'supercargo-collector',
@@ -178,6 +179,7 @@ function lentMethods(maintenance: StoreMaintenance): ThreadMethods {
     acknowledge: (sequence) => maintenance.acknowledge(sequence),
     removeBlobs: (...parameters) => maintenance.removeBlobs(...parameters),
     collect: (...parameters) => maintenance.collect(...parameters),
+    removeObjects: (...parameters) => maintenance.removeObjects(...parameters),
     uploads: () => maintenance.uploads(),
     sweepAbandoned: () => maintenance.sweepAbandoned(),
     sweepLeftovers: () => maintenance.sweepLeftovers(),

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { digestOf } from '@supercargo/protocol'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { diskSurvey } from '../store/disk-survey.ts'
 import type { ResourceRecord } from '../store/store.ts'
 import { memoryDirectory } from '../testing/disk-harness.ts'
 import { podOwner } from '../testing/staging.ts'
@@ -54,7 +55,7 @@ describe('the index', () => {
     }
     global.gc?.()
     const before = process.memoryUsage().heapUsed
-    const index = new ResourceIndex(directory)
+    const index = new ResourceIndex(diskSurvey(directory))
     await index.build(0, [])
     global.gc?.()
     const perRecord = (process.memoryUsage().heapUsed - before) / count
@@ -68,7 +69,7 @@ describe('the index', () => {
   it('takes the file time of a record for its last fetch, when that is after the commit', async () => {
     await write(record(1))
     await write(record(2), 1_700_000_500_000)
-    const index = new ResourceIndex(directory)
+    const index = new ResourceIndex(diskSurvey(directory))
     await index.build(0, [])
     expect(index.get(record(1).id)?.lastFetchedAtMs).toBeNull()
     expect(index.get(record(2).id)?.lastFetchedAtMs).toBe(1_700_000_500_000)
@@ -78,7 +79,7 @@ describe('the index', () => {
     await write(record(1))
     await writeFile(join(directory, 'resources', 'README.txt'), 'hello')
     await writeFile(join(directory, 'resources', `${'d'.repeat(26)}.json`), '{')
-    const index = new ResourceIndex(directory)
+    const index = new ResourceIndex(diskSurvey(directory))
     await index.build(0, [])
     expect([...index.damaged]).toEqual(['d'.repeat(26)])
     expect(index.ids()).toEqual([record(1).id])
@@ -88,7 +89,7 @@ describe('the index', () => {
   it('follows events that come while it is built: the news win over the files', async () => {
     const ids = Array.from({ length: 200 }, (_, number) => number)
     await Promise.all(ids.map((number) => write(record(number))))
-    const index = new ResourceIndex(directory)
+    const index = new ResourceIndex(diskSurvey(directory))
     const building = index.build(10, [
       { id: 'u'.repeat(26), owners: [podOwner()], files: 1, sizeBytes: 5, createdAtMs: 0 },
     ])
@@ -118,7 +119,7 @@ describe('the index', () => {
   })
 
   it('a blob is free when the last record that names it has gone, in its own namespace only', () => {
-    const index = new ResourceIndex(directory)
+    const index = new ResourceIndex(diskSurvey(directory))
     const twice = record(1, [7, 7, 8])
     const other = record(3, [7], podOwner('other'))
     for (const [position, each] of [twice, record(2, [7]), other].entries())

@@ -1,14 +1,11 @@
-/** All resources in memory, in the collector's thread: read from the records once, then kept up to date by the store's events. */
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+/** All resources in memory, in the collector's thread: read from the records once, then kept up to date by events and, where others write too, by further looks. */
 import { setImmediate } from 'node:timers/promises'
 import type { OwnerPresence } from '@supercargo/kube'
-import { type Digest, namespaceOf, type Owner } from '@supercargo/protocol'
-import { isErrno } from '@supercargo/transfer'
-import { DiskLayout, recordId } from '../store/disk-layout.ts'
+import { type Digest, namespaceOf, type Owner, SupercargoError } from '@supercargo/protocol'
 import type { UploadSummary } from '../store/maintenance.ts'
-import { parseRecord } from '../store/record-file.ts'
 import type { ResourceRecord } from '../store/store.ts'
 import type { StoreEvent } from '../store/store-events.ts'
+import type { StoreSurvey } from '../store/store-survey.ts'
 import { BlobIndex, type NamedBlobs } from './blob-index.ts'
 import { EvidenceClock } from './evidence-clock.ts'
 import { findingOf } from './finding.ts'
@@ -28,6 +25,8 @@ export interface IndexedResource {
   readonly createdAtMs: number
   readonly committedAtMs: number
   lastFetchedAtMs: number | null
+  /** As the survey gave it last; undefined where events tell everything, or nothing was looked at since the resource came. */
+  mark: string | undefined
   readonly blobs: NamedBlobs
   /** Time covered by evidence that nothing needs it, in the state that it is in. */
   readonly clock: EvidenceClock
@@ -68,15 +67,15 @@ interface EarlyNews {
 
 /** Records read in one go; events are applied in between. */
 const batchRecords = 64
-/** File times have the precision of the file system; a smaller difference is no fetch. */
-const timePrecisionMs = 2
 
 export class ResourceIndex {
   readonly blobs = new BlobIndex()
   readonly uploads = new Map<string, UploadSummary>()
   /** Ids whose records cannot be read. What they name is not known, so no blob may go meanwhile. */
   readonly damaged = new Set<string>()
-  readonly #layout: DiskLayout
+  readonly #stored: StoreSurvey
+  /** Of uploads of all processes that share the store, by namespace and digest. */
+  #pinned = new Set<string>()
   readonly #resources = new Map<string, IndexedResource>()
   readonly #owners = new SharedOwners()
   readonly #early = new Map<string, EarlyNews>()
@@ -84,8 +83,8 @@ export class ResourceIndex {
   #sequence = 0
   #sorted: readonly string[] | undefined
 
-  constructor(directory: string) {
-    this.#layout = new DiskLayout(directory)
+  constructor(stored: StoreSurvey) {
+    this.#stored = stored
   }
 
   /** The number of the last event that is applied. */
@@ -117,19 +116,56 @@ export class ResourceIndex {
     this.#building = true
     this.#sorted = undefined
     for (const upload of uploads) this.uploads.set(upload.id, upload)
-    const ids = readdirSync(this.#layout.resources)
-      .map(recordId)
-      .filter((id) => id !== undefined)
-    await this.#readAll(ids)
+    const marks = new Map<string, string | undefined>()
+    for await (const { id, mark } of this.#stored.records()) marks.set(id, mark)
+    await this.#readAll([...marks.keys()], marks)
     this.#building = false
     this.#early.clear()
+  }
+
+  /**
+   * Of a store that others write too: reads what changed since the last look, and answers the blobs that no record names since
+   * then. Nothing of it is done when a listing fails.
+   */
+  async refresh(): Promise<readonly UnnamedBlobs[]> {
+    const before = new Set([...this.#resources.keys(), ...this.damaged])
+    const changed = new Map<string, string | undefined>()
+    for await (const { id, mark } of this.#stored.records()) {
+      before.delete(id)
+      if (this.#resources.get(id)?.mark !== mark) changed.set(id, mark)
+    }
+    const uploads = await this.#stored.uploads()
+    await this.#readAll([...changed.keys()], changed)
+    this.#pinned = new Set()
+    this.uploads.clear()
+    for (const [id, record] of uploads) {
+      if (this.#resources.has(id)) continue
+      const { owners, files, createdAtMs, principal } = record
+      const sizeBytes = files.reduce((bytes, file) => bytes + file.sizeBytes, 0)
+      this.uploads.set(id, { id, owners, files: files.length, sizeBytes, createdAtMs, principal })
+      for (const { digest } of files) this.#pinned.add(`${namespaceOf(owners)} ${digest}`)
+    }
+    this.#sorted = undefined
+    const unnamed: UnnamedBlobs[] = []
+    // What came while the listing ran was not there before it, and is not looked for in it.
+    for (const id of before) {
+      this.damaged.delete(id)
+      const blobs = this.#remove(this.#resources.get(id))
+      if (blobs !== undefined) unnamed.push(blobs)
+    }
+    return unnamed
+  }
+
+  /** Whether a record names the blob, or an upload that is open anywhere. */
+  isNeeded(namespace: string, digest: Digest): boolean {
+    return this.blobs.sizeOf(namespace, digest) !== undefined || this.#pinned.has(`${namespace} ${digest}`)
   }
 
   /** Tries damaged records once more: an operator may have restored them. */
   async readDamaged(): Promise<void> {
     const ids = [...this.damaged]
     this.damaged.clear()
-    await this.#readAll(ids)
+    await this.#readAll(ids, new Map())
   }
 
   /** Applies the next event; answers the blobs that no record names since then. */
@@ -149,7 +185,7 @@ export class ResourceIndex {
         return undefined
       case 'committed':
         this.uploads.delete(id)
-        this.#insert(event.record, null, true)
+        this.#insert(event.record, null, true, undefined)
         return undefined
       case 'updated':
         if (resource !== undefined) this.#renameOwners(resource, event.record)
@@ -163,25 +199,32 @@ export class ResourceIndex {
     }
   }
 
-  /** Synchronous reads: this thread has nothing else to do, and the thread pool belongs to the transfers. */
-  async #readAll(ids: readonly string[]): Promise<void> {
+  async #readAll(ids: readonly string[], marks: ReadonlyMap<string, string | undefined>): Promise<void> {
     for (let start = 0; start < ids.length; start += batchRecords) {
-      for (const id of ids.slice(start, start + batchRecords)) this.#read(id)
+      await Promise.all(ids.slice(start, start + batchRecords).map((id) => this.#read(id, marks.get(id))))
       await setImmediate()
     }
   }
 
-  #read(id: string): void {
-    const news = this.#early.get(id)
-    if (news?.gone || this.#resources.has(id)) return
+  async #read(id: string, mark: string | undefined): Promise<void> {
+    const held = this.#resources.get(id)
+    if (this.#early.get(id)?.gone || (held !== undefined && !this.#stored.shared)) return
+    const sequence = this.#sequence
     try {
-      const path = this.#layout.record(id)
-      const modifiedMs = statSync(path).mtimeMs
-      const record = parseRecord(id, readFileSync(path, 'utf8'))
-      const fetchedAtMs = modifiedMs > record.committedAtMs + timePrecisionMs ? modifiedMs : null
-      this.#insert(news?.record ?? record, news?.fetchedAtMs ?? fetchedAtMs, false)
+      const found = await this.#stored.read(id)
+      const news = this.#early.get(id)
+      if (found === undefined || news?.gone) return
+      const { record, fetchedAtMs } = found
+      this.damaged.delete(id)
+      if (held === undefined) return this.#insert(news?.record ?? record, news?.fetchedAtMs ?? fetchedAtMs, false, mark)
+      // Events that came while it was read are newer; without a mark the next look reads it again.
+      if (this.#resources.get(id) !== held || this.#sequence !== sequence) return
+      this.#renameOwners(held, record)
+      if ((fetchedAtMs ?? 0) > (held.lastFetchedAtMs ?? 0)) touch(held, fetchedAtMs!)
+      held.mark = mark
     } catch (error) {
-      if (!isErrno(error, 'ENOENT')) this.damaged.add(id)
+      if (SupercargoError.is(error) && error.kind !== 'corrupt') throw error
+      this.damaged.add(id)
     }
   }
 
@@ -193,7 +236,7 @@ export class ResourceIndex {
     if (event.type === 'touched') news.fetchedAtMs = event.atMs
   }
 
-  #insert(record: ResourceRecord, lastFetchedAtMs: number | null, remembered: boolean): void {
+  #insert(record: ResourceRecord, lastFetchedAtMs: number | null, remembered: boolean, mark: string | undefined): void {
     if (this.#resources.has(record.id)) return
     const { id, principal, files, createdAtMs, committedAtMs } = record
     const owners = this.#owners.take(record.owners)
@@ -211,6 +254,7 @@ export class ResourceIndex {
       createdAtMs,
       committedAtMs,
       lastFetchedAtMs,
+      mark,
       blobs: this.blobs.add(namespace, files),
       clock: new EvidenceClock(),
       seenAtMs: null,

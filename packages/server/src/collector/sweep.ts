@@ -1,13 +1,15 @@
 /** One sweep: looks at everything once, collects what may go, and reports. It never throws. */
 
 import { causeChain, type Digest, type SweepReport } from '@supercargo/protocol'
-import { blobFacts, scanBlobs } from '../store/blob-scan.ts'
+import type { StoreSurvey } from '../store/store-survey.ts'
 import { type CollectOptions, collectResources } from './collect-resources.ts'
+import type { DoomedBlobs } from './doomed-blobs.ts'
 import type { Survey } from './owner-survey.ts'
 import { applyRetention, type Retention } from './retention.ts'
 
 export interface SweepOptions extends Omit<CollectOptions, 'onError'> {
-  readonly directory: string
+  readonly stored: StoreSurvey
+  readonly doomed: DoomedBlobs
   readonly retention: Retention
   /** Reads the directories of blobs, too: for orphans and for the count of bytes. */
   readonly scanBlobs: boolean
@@ -56,6 +58,18 @@ export async function sweep(options: SweepOptions, signal: AbortSignal): Promise
   await step('leftovers', async () => {
     await maintenance.sweepLeftovers()
   })
+  let isLooked = true
+  if (options.stored.shared) {
+    isLooked = false
+    await step('records', async () => {
+      const lookedAtMs = clock.monotonic()
+      for (const { namespace, digests } of await index.refresh()) options.doomed.add(namespace, digests)
+      isLooked = true
+      if (index.damaged.size > 0) return
+      const nowMs = () => clock.monotonic()
+      upkeep.freedBytes += await options.doomed.look({ index, maintenance, epoch: turn.epoch, lookedAtMs, nowMs })
+    })
+  }
   await step('damaged records', async () => {
     await index.readDamaged()
     for (const id of index.damaged)
@@ -71,14 +85,16 @@ export async function sweep(options: SweepOptions, signal: AbortSignal): Promise
   await step('memory', () => saveMemory(options))
   await step('resources', async () => {
     // Without a look of its own a sweep has no evidence.
-    if (survey !== undefined) Object.assign(counts, await collectResources({ ...options, onError: note }, signal))
+    if (survey !== undefined && isLooked)
+      Object.assign(counts, await collectResources({ ...options, onError: note }, signal))
   })
   counts.examined ||= index.size
   counts.kept = counts.examined - counts.collected
-  if (options.scanBlobs) {
+  if (options.scanBlobs && isLooked) {
     await step('blobs', async () => {
-      const { settled, ...deleted } = await sweepBlobs(options, signal)
-      Object.assign(upkeep, deleted)
+      const { settled, orphanBlobs, freedBytes } = await sweepBlobs(options, signal)
+      upkeep.orphanBlobs += orphanBlobs
+      upkeep.freedBytes += freedBytes
       counted = settled
     })
   }
@@ -117,29 +133,32 @@ async function sweepBlobs(
   options: SweepOptions,
   signal: AbortSignal,
 ): Promise<{ orphanBlobs: number; freedBytes: number; settled: boolean }> {
-  const { directory, index, maintenance, turn } = options
+  const { stored, index, maintenance, turn, doomed, clock } = options
   const mark = await maintenance.usageMark()
   const usage: Record<string, number> = {}
   let orphanBlobs = 0
   let freedBytes = 0
-  for await (const { namespace, digests } of scanBlobs(directory)) {
+  for await (const { namespace, digests } of stored.blobs()) {
     if (signal.aborted) return { orphanBlobs, freedBytes, settled: false }
     const orphans: Digest[] = []
     for (const digest of digests) {
       const named = index.blobs.sizeOf(namespace, digest)
-      const unnamed = named === undefined ? blobFacts(directory, namespace, digest) : undefined
+      const unnamed = named === undefined ? await stored.blobFacts(namespace, digest) : undefined
       usage[namespace] = (usage[namespace] ?? 0) + (named ?? unnamed?.sizeBytes ?? 0)
       if (unnamed !== undefined && isOld(unnamed.modifiedMs, options.clock) && index.damaged.size === 0)
         orphans.push(digest)
     }
     const { sequence } = index
-    const unnamed = orphans.filter((digest) => index.blobs.sizeOf(namespace, digest) === undefined)
+    const unnamed = orphans.filter((digest) => !index.isNeeded(namespace, digest))
     if (unnamed.length === 0) continue
     const removed = await maintenance.removeBlobs(namespace, unnamed, sequence, turn.epoch)
     orphanBlobs += removed.removed
     freedBytes += removed.freedBytes
+    if (removed.doomed !== undefined) doomed.add(namespace, removed.doomed, clock.monotonic())
     usage[namespace] = (usage[namespace] ?? 0) - removed.freedBytes
   }
+  const strays = await stored.strays()
+  if (strays.length > 0) await maintenance.removeObjects(strays, turn.epoch)
   const settled = await maintenance.setUsage(usage, mark)
   await maintenance.checkpoint()
   return { orphanBlobs, freedBytes, settled }

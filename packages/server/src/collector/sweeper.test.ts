@@ -2,6 +2,7 @@
 import { utimes } from 'node:fs/promises'
 import type { Owner } from '@supercargo/protocol'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { diskSurvey } from '../store/disk-survey.ts'
 import type { ResourceRecord } from '../store/store.ts'
 import { blobPath } from '../testing/disk-harness.ts'
 import { present } from '../testing/scripted-lookup.ts'
@@ -187,7 +188,7 @@ describe('a sweep', () => {
   it('runs at once and after every interval, until it is stopped', async () => {
     await bench.start()
     const scheduled = new Sweeper({
-      directory: bench.harness.directory,
+      stored: diskSurvey(bench.harness.directory),
       lookup: bench.lookup,
       maintenance: remote(bench.store),
       clock: bench.clock,
@@ -212,7 +213,7 @@ describe('a sweeper that waits for its turn', () => {
     const { promise: turn, resolve } = Promise.withResolvers<Turn>()
     const waiting = new Sweeper({
       ...settings,
-      ...{ directory: bench.harness.directory, lookup: bench.lookup, hasCluster: true },
+      ...{ stored: diskSurvey(bench.harness.directory), lookup: bench.lookup, hasCluster: true },
       ...{ maintenance: remote(bench.store), clock: bench.clock, takeTurn: () => turn, log: () => undefined },
     })
     await waiting.start(0, [])

@@ -11,9 +11,11 @@ import {
 import type { Clock } from '@supercargo/transfer'
 import type { RemoteMaintenance, UploadSummary } from '../store/maintenance.ts'
 import type { StoreEvent } from '../store/store-events.ts'
+import type { StoreSurvey } from '../store/store-survey.ts'
 import type { BreakerSettings } from './breaker.ts'
 import type { CollectorLog } from './collect-resources.ts'
 import { CollectorMemory } from './collector-memory.ts'
+import { DoomedBlobs } from './doomed-blobs.ts'
 import type { JudgeSettings } from './judge-resource.ts'
 import { OwnerSurvey } from './owner-survey.ts'
 import { ResourceIndex, type UnnamedBlobs } from './resource-index.ts'
@@ -30,7 +32,7 @@ export interface CollectorSettings extends JudgeSettings, BreakerSettings {
 }
 
 export interface SweeperOptions extends CollectorSettings {
-  readonly directory: string
+  readonly stored: StoreSurvey
   readonly lookup: OwnerLookup
   /** False: there is none, so no sweep can be complete and nobody needs to be told. */
   readonly hasCluster: boolean
@@ -44,6 +46,8 @@ export interface SweeperOptions extends CollectorSettings {
 
 /** The blobs' directories are read in the first sweep, then this often: names change rarely, and reading them all costs. */
 export const blobScanIntervalMs = 3_600_000
+/** An answer about resources that others may have staged is not older than this. */
+const answerAgeMs = 10_000
 /** Elapsed time between two sweeps that counts as covered, in intervals. */
 const creditIntervals = 3
 /** Reports that are kept for who looks later. */
@@ -55,6 +59,7 @@ export class Sweeper {
   readonly #options: SweeperOptions
   readonly #retention: Retention
   readonly #survey: OwnerSurvey
+  readonly #doomed = new DoomedBlobs()
   readonly #stopping = new AbortController()
   readonly #totals: Totals = { condemned: 0, collected: 0, revived: 0, breakerTrips: 0 }
   #turn: Turn | undefined
@@ -70,10 +75,12 @@ export class Sweeper {
   readonly #holds = new Set<{ readonly sequence: number }>()
   #acknowledged = 0
   #running: Promise<void> | undefined
+  #lookedAtMs = Number.NEGATIVE_INFINITY
+  #looking: Promise<void> | undefined
 
   constructor(options: SweeperOptions) {
     this.#options = options
-    this.index = new ResourceIndex(options.directory)
+    this.index = new ResourceIndex(options.stored)
     const { lookup, clock, maintenance, intervalMs } = options
     const bindCluster = (uid: string) => maintenance.bindCluster(uid)
     const creditMsMax = creditIntervals * intervalMs
@@ -100,6 +107,8 @@ export class Sweeper {
       this.#turn = await takeTurn((await maintenance.loadState()).epoch, this.#stopping.signal)
     const { epoch } = this.#turn!
     await maintenance.beginEpoch(epoch)
+    // Others have written since the index was built.
+    if (this.#options.stored.shared) await this.index.refresh()
     this.memory.load(await maintenance.loadState(), this.index, clock.now())
     this.memory.epoch = epoch
     this.#begun = true
@@ -143,6 +152,22 @@ export class Sweeper {
     this.#released = pause.code === 'breaker'
     this.#options.log('warn', 'collection released', { code: pause.code, reason: pause.reason })
     await this.sweepNow()
+  }
+
+  /** Before an answer from the index: where others write too, it is not older than this. */
+  async lookAgain(): Promise<void> {
+    const { stored, clock } = this.#options
+    if (!stored.shared || clock.monotonic() - this.#lookedAtMs < answerAgeMs) return
+    this.#looking ??= this.index
+      .refresh()
+      .then((unnamed) => {
+        this.#lookedAtMs = clock.monotonic()
+        for (const { namespace, digests } of unnamed) this.#doomed.add(namespace, digests)
+      })
+      .finally(() => {
+        this.#looking = undefined
+      })
+    await this.#looking
   }
 
   status(): CollectorStatus {
@@ -212,7 +237,7 @@ export class Sweeper {
     const wasPaused = memory.pause !== null
     const signal = AbortSignal.any([this.#stopping.signal, turn.ended])
     const released = this.#released
-    const options = { ...this.#options, index, memory, turn, scanBlobs, released }
+    const options = { ...this.#options, index, memory, turn, scanBlobs, released, doomed: this.#doomed }
     const outcome = await sweep({ ...options, survey: this.#survey, retention: this.#retention }, signal)
     this.#note(outcome, released, wasPaused)
     if (scanBlobs && !outcome.counted) this.#scannedAtMs = undefined
@@ -283,6 +308,8 @@ export class Sweeper {
   }
 
   async #remove({ namespace, digests }: UnnamedBlobs): Promise<void> {
+    // Where others write too, only a look at all records tells.
+    if (this.#options.stored.shared) return this.#doomed.add(namespace, digests)
     // A damaged record may name them; the scan after its repair decides. So does the sweeper whose turn it is.
     if (digests.length === 0 || this.index.damaged.size > 0 || !this.#hasTurn()) return
     try {

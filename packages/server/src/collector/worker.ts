@@ -6,9 +6,10 @@ import type { RemoteMaintenance, UploadSummary } from '../store/maintenance.ts'
 import type { StoreEvent } from '../store/store-events.ts'
 import { type Cluster, connectCluster, type LookupSettings } from './cluster-lookup.ts'
 import type { ListQuery } from './resource-list.ts'
+import { openSurvey, type StorePlace } from './store-place.ts'
 import { type CollectorSettings, Sweeper } from './sweeper.ts'
 import { connectThreads, type ThreadCalls } from './thread-calls.ts'
-import type { TakeTurn } from './turn.ts'
+import { type TakeTurn, turnOfEverybody } from './turn.ts'
 
 /** Replicas of one shared store take turns by this Lease. */
 export interface LeaseSettings {
@@ -20,7 +21,7 @@ export interface LeaseSettings {
 
 /** What the main thread gives to this one. */
 export interface WorkerSettings {
-  readonly directory: string
+  readonly place: StorePlace
   readonly lookup: LookupSettings
   readonly settings: CollectorSettings
   /** Only for a store that several replicas share. */
@@ -33,22 +34,30 @@ export interface Beginning {
   readonly uploads: readonly UploadSummary[]
 }
 
-if (parentPort !== null) run(parentPort, workerData as WorkerSettings)
+if (parentPort !== null) await run(parentPort, workerData as WorkerSettings)
 
-function run(port: NonNullable<typeof parentPort>, data: WorkerSettings): void {
+async function run(port: NonNullable<typeof parentPort>, data: WorkerSettings): Promise<void> {
+  const stored = await openSurvey(data.place)
   const calls: ThreadCalls = connectThreads(
     port,
     {
       begin: (beginning: Beginning) => sweeper.start(beginning.sequence, beginning.uploads),
       events: (events: StoreEvent[]) => sweeper.apply(events),
       status: () => sweeper.status(),
-      list: (query: ListQuery) => sweeper.list(query),
-      explain: (id: string) => sweeper.explain(id),
+      list: async (query: ListQuery) => {
+        await sweeper.lookAgain()
+        return sweeper.list(query)
+      },
+      explain: async (id: string) => {
+        await sweeper.lookAgain()
+        return sweeper.explain(id)
+      },
       sweepNow: async () => (await sweeper.sweepNow()).report,
       release: () => sweeper.release(),
       stop: async () => {
         await sweeper.stop()
         await cluster.close()
+        stored.close()
         port.close()
       },
     },
@@ -57,17 +66,19 @@ function run(port: NonNullable<typeof parentPort>, data: WorkerSettings): void {
   const cluster = connectCluster(data.lookup, process.env)
   const sweeper = new Sweeper({
     ...data.settings,
-    directory: data.directory,
+    stored: stored.survey,
     lookup: cluster.lookup,
     hasCluster: data.lookup.kind !== 'none',
     maintenance: remoteMaintenance(calls),
     clock: systemClock,
-    takeTurn: data.lease === undefined ? undefined : takeTurnBy(cluster, data.lease),
+    takeTurn: takeTurnOf(data, cluster),
     log: (level, message, fields) => calls.tell('log', level, message, fields),
   })
 }
 
-function takeTurnBy(cluster: Cluster, lease: LeaseSettings): TakeTurn {
+/** A directory is locked by its one server. Replicas without a cluster have no resources to collect: each does the upkeep. */
+function takeTurnOf({ place, lease, lookup }: WorkerSettings, cluster: Cluster): TakeTurn | undefined {
+  if (lease === undefined) return place.kind === 's3' && lookup.kind === 'none' ? turnOfEverybody : undefined
   return async (epochAbove, signal) => acquireLease(await cluster.client(), { ...lease, epochAbove }, signal)
 }
 

@@ -57,6 +57,8 @@ export interface AppDependencies {
   readonly accelRedirect?: string | undefined
   /** What the store's disk still takes, where it has one. */
   readonly freeBytes?: (() => Promise<number>) | undefined
+  /** As in `Edge`. */
+  readonly redirectSeconds?: number | undefined
   /** The WebHDFS door and its tokens; without it there is none. */
   readonly frontDoor?: FrontDoorParts | undefined
   /** Serves https with these when given; plain http otherwise. */
@@ -152,6 +154,7 @@ function composeEdge(dependencies: AppDependencies): Edge {
   const downloads = createAdmission('downloads', limits.downloadsMax)
   const metrics = createMetrics({
     usage: () => store.usage(),
+    storeFailures: () => store.failures?.() ?? new Map(),
     activeUploads: () => admission.active,
     activeDownloads: () => downloads.active,
     certificateEndsAtMs:
@@ -172,6 +175,7 @@ function composeEdge(dependencies: AppDependencies): Edge {
     passageOf: createPassages(dependencies.trustedProxies ?? []),
     accelRedirect: dependencies.accelRedirect,
     freeBytes: dependencies.freeBytes,
+    redirectSeconds: dependencies.redirectSeconds,
     admission,
     downloads,
     bodyWatch: createBodyWatch({

@@ -52,6 +52,8 @@ export interface Edge {
   readonly accelRedirect: string | undefined
   /** What the store's disk still takes; undefined where it is no disk. */
   readonly freeBytes: (() => Promise<number>) | undefined
+  /** How long an address in the object store is good for, where readers are sent there; undefined where they are not. */
+  readonly redirectSeconds: number | undefined
   readonly admission: Admission
   /** Not closed by a drain: who asks for bytes until the end gets them. */
   readonly downloads: Admission

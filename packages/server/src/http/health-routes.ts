@@ -23,6 +23,8 @@ export function registerHealthRoutes(app: FastifyInstance, edge: Edge): void {
       if (failure !== undefined) {
         throw new SupercargoError('unavailable', 'store-not-writable', 'the store takes no writes', {
           cause: failure,
+          hint: failure.hint,
+          context: { reason: failure.code },
           retryAfterMs: probeValidMs,
         })
       }

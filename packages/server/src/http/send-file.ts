@@ -10,6 +10,7 @@ import { handOffTarget } from './hand-off.ts'
 import { isBodyUnread } from './linger.ts'
 import { fromRequestError } from './problem.ts'
 import { selectBytes } from './range.ts'
+import { redirectTarget } from './redirect-download.ts'
 import { sendBytes } from './send-bytes.ts'
 
 export async function sendFile(
@@ -44,7 +45,9 @@ export async function sendFile(
   if (selection.status === 206) fields['content-range'] = `bytes ${start}-${end - 1}/${file.sizeBytes}`
   fields['content-length'] = String(end - start)
   if (head) return answerHead(edge, request, reply, fields)
-  const reader = await edge.store.open(record, file)
+  const location = await redirectTarget(edge, request.raw, record, file)
+  if (location !== undefined) return redirect(edge, reply, record, location)
+  const reader = await edge.store.open(record, file, { start, end })
   const whole = selection.status === 206 || request.headers.range === undefined
   const target = handOffTarget(edge, request.raw, reader, whole)
   if (target !== undefined) return handOff(edge, request, reply, fields, record, reader, target)
@@ -68,7 +71,7 @@ export async function sendPart(
   file: StagedFile,
   [start, end]: readonly [number, number],
 ): Promise<FastifyReply> {
-  const reader = await edge.store.open(record, file)
+  const reader = await edge.store.open(record, file, { start, end })
   const fields = {
     'content-type': mediaTypes.bytes,
     'cache-control': cacheControl,
@@ -133,6 +136,13 @@ function answerHead(
   reply.raw.writeHead(200, { ...commonHeaders(edge, request), ...fields })
   reply.raw.end()
   return reply
+}
+
+/** The address is a secret: it is in no log, and nobody on the way keeps the answer. */
+function redirect(edge: Edge, reply: FastifyReply, record: ResourceRecord, location: URL): FastifyReply {
+  noteFetch(edge, record)
+  edge.metrics.redirected()
+  return reply.code(307).headers({ location: location.href, 'cache-control': 'no-store' }).send()
 }
 
 /** nginx sends the file, or the part of it that the request names, with those of our fields that its configuration keeps. */

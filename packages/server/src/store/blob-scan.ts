@@ -4,11 +4,7 @@ import { setImmediate } from 'node:timers/promises'
 import { type Digest, digestHex, digestOf } from '@supercargo/protocol'
 import { isErrno } from '@supercargo/transfer'
 import { DiskLayout, isHex, isNamespace } from './disk-layout.ts'
-
-export interface BlobShard {
-  readonly namespace: string
-  readonly digests: readonly Digest[]
-}
+import type { BlobShard } from './store-survey.ts'
 
 /**
  * All blobs, one directory at a time, by synchronous reads: the thread pool belongs to the transfers. Directories that a crash or a removal left empty are removed on the way: that is

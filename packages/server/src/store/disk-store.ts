@@ -222,8 +222,11 @@ class OpenDiskStore implements DiskStore {
       uploads: () => upkeep.uploads(),
       usageMark: () => upkeep.usageMark(),
       setUsage: (namespaces, mark) => upkeep.setUsage(namespaces, mark),
-      removeBlobs: (...parameters) => this.#run('cannot delete blobs', () => upkeep.removeBlobs(...parameters)),
-      collect: (...parameters) => this.#run('cannot collect a resource', () => upkeep.collect(...parameters)),
+      removeBlobs: (namespace, digests, sequence, epoch) =>
+        this.#run('cannot delete blobs', () => upkeep.removeBlobs(namespace, digests, sequence, epoch)),
+      removeObjects: () => upkeep.removeObjects(),
+      collect: (id, sequence, epoch) =>
+        this.#run('cannot collect a resource', () => upkeep.collect(id, sequence, epoch)),
       sweepAbandoned: () => this.#run('cannot drop abandoned uploads', () => upkeep.sweepAbandoned()),
       sweepLeftovers: () => this.#run('cannot delete leftovers', () => upkeep.sweepLeftovers()),
       bindCluster: (uid) => this.#run('cannot bind the store to its cluster', () => upkeep.bindCluster(uid)),

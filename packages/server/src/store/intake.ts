@@ -1,6 +1,5 @@
 /** A resource that arrives in one request: files of any size, their digests found on the way, all or nothing at the end. */
 import {
-  type Digest,
   formatBytes,
   type Owner,
   pathConflict,
@@ -9,20 +8,45 @@ import {
   type StagedFile,
   SupercargoError,
 } from '@supercargo/protocol'
-import { forEachLimited } from '@supercargo/transfer'
 import { checkedNamespace } from './disk-layout.ts'
-import { distinctFiles } from './open-upload.ts'
-import { PartWriter } from './part-writer.ts'
+import type { Part, PartOptions } from './part-writer.ts'
 import type { Reservation } from './space-ledger.ts'
 import type { BlobWriter, CommitNotes, Door, Intake, ResourceRecord } from './store.ts'
 import { fromStorageError, uploadEnded } from './store-error.ts'
 import { checkCount, checkedOwners, checkPath, fileTooLarge, resourceTooLarge, type StoreParts } from './store-parts.ts'
-import { removeUploadDirectory } from './upload-directory.ts'
 
-/** Blobs published at a time. */
-const parallelOperations = 8
+/** What an intake needs to know of its store. */
+export type IntakeParts = Pick<StoreParts, 'limits' | 'clock' | 'changes' | 'events'>
 
-interface ReceivedFile extends StagedFile {
+/** Where the bytes of an intake wait for its commit. */
+export interface IntakeHome {
+  begin(index: number, options: IntakePartOptions): IntakePart
+  /**
+   * Makes the received files blobs of the namespace, durably, and then publishes the record. `published` is called in the
+   * same turn in which they need no protection any more.
+   */
+  commit(
+    received: readonly ReceivedFile[],
+    record: ResourceRecord,
+    reservation: Reservation,
+    published: () => void,
+  ): Promise<void>
+  /** Removes what is left of the bytes. */
+  clear(): Promise<void>
+}
+
+export interface IntakePartOptions extends Omit<PartOptions, 'system' | 'budget' | 'path'> {
+  /** As it was declared. */
+  readonly sizeBytes: number | undefined
+}
+
+export interface IntakePart {
+  readonly part: Part
+  /** What finds the durable bytes again. */
+  readonly place: string
+}
+
+export interface ReceivedFile extends StagedFile {
   /** Where its durable bytes wait for the commit. */
   readonly part: string
 }
@@ -30,13 +54,14 @@ interface ReceivedFile extends StagedFile {
 interface ArrivingFile {
   readonly path: string
   readonly sizeBytes: number | undefined
-  readonly part: PartWriter
+  readonly part: Part
 }
 
-export class DiskIntake implements Intake {
+export class ResourceIntake implements Intake {
   readonly id: string
   readonly secret = Secret.mint()
-  readonly #parts: StoreParts
+  readonly #parts: IntakeParts
+  readonly #home: IntakeHome
   readonly #reservation: Reservation
   readonly #createdAtMs: number
   readonly #onEnd: () => void
@@ -46,8 +71,9 @@ export class DiskIntake implements Intake {
   #files = 0
   #ended = false
 
-  constructor(parts: StoreParts, id: string, reservation: Reservation, onEnd: () => void) {
+  constructor(parts: IntakeParts, home: IntakeHome, id: string, reservation: Reservation, onEnd: () => void) {
     this.#parts = parts
+    this.#home = home
     this.id = id
     this.#reservation = reservation
     this.#createdAtMs = parts.clock.now()
@@ -59,7 +85,7 @@ export class DiskIntake implements Intake {
   }
 
   async file(path: string, sizeBytes: number | undefined): Promise<BlobWriter> {
-    const { limits, system, budget, layout } = this.#parts
+    const { limits } = this.#parts
     if (this.#ended) throw uploadEnded(this.id)
     checkPath(path)
     checkCount(this.#received.length + this.#arriving.size + 1, limits)
@@ -76,11 +102,8 @@ export class DiskIntake implements Intake {
     if ((sizeBytes ?? 0) > bytesMax) throw tooLarge()
     await this.#reservation.cover(arrived + (sizeBytes ?? 0))
     if (this.#ended) throw uploadEnded(this.id)
-    const place = layout.intakePart(this.id, this.#files++)
-    const part = PartWriter.begin({
-      system,
-      budget,
-      path: place,
+    const { part, place } = this.#home.begin(this.#files++, {
+      sizeBytes,
       bytesMax: sizeBytes ?? bytesMax,
       tooLarge,
       // What is declared is promised already; the rest is promised in steps, on top of what the other files take.
@@ -162,7 +185,7 @@ export class DiskIntake implements Intake {
   }
 
   async #commit(owners: readonly Owner[], door: Door, notes: CommitNotes): Promise<ResourceRecord> {
-    const { shelf, ledger, records, events, clock } = this.#parts
+    const { events, clock } = this.#parts
     const namespace = checkedOwners(owners)
     if (this.#arriving.size > 0)
       throw new SupercargoError('internal', 'unfinished-file', `a file of the resource ${this.id} is not complete yet`)
@@ -170,42 +193,22 @@ export class DiskIntake implements Intake {
     if (conflict !== undefined) throw new SupercargoError('invalid', 'path-conflict', `the files disagree: ${conflict}`)
     this.bindNamespace(namespace)
     const files = this.#received.map(({ path, sizeBytes, digest }): StagedFile => ({ path, sizeBytes, digest }))
-    const digests = distinctFiles(files).keys().toArray()
-    const pinned = shelf.pin(namespace, digests)
-    try {
-      await pinned
-      await forEachLimited(this.#received, parallelOperations, async (file) => {
-        await ledger.changing(namespace, async () => {
-          const addedBytes = await shelf.publish(file.part, namespace, file.digest, file.sizeBytes)
-          this.#reservation.spend(file.sizeBytes, addedBytes)
-        })
-      })
-      const missing: readonly Digest[] = await shelf.makeDurable(namespace, files)
-      if (missing.length > 0)
-        throw new SupercargoError(
-          'unavailable',
-          'blob-lost',
-          `bytes of the resource ${this.id} could not be made durable`,
-        )
-      const record: ResourceRecord = {
-        version: 1,
-        id: this.id,
-        secretHash: this.secret.hash(),
-        owners,
-        files,
-        door,
-        createdAtMs: this.#createdAtMs,
-        committedAtMs: clock.now(),
-        capabilities: [],
-        ...notes,
-      }
-      await records.publish(record)
-      // Nothing is awaited between this and the end of the pins: a deletion sees the pins or the event, never neither.
-      events.emit({ type: 'committed', id: this.id, record })
-      return record
-    } finally {
-      shelf.unpin(namespace, digests)
+    const record: ResourceRecord = {
+      version: 1,
+      id: this.id,
+      secretHash: this.secret.hash(),
+      owners,
+      files,
+      door,
+      createdAtMs: this.#createdAtMs,
+      committedAtMs: clock.now(),
+      capabilities: [],
+      ...notes,
     }
+    await this.#home.commit(this.#received, record, this.#reservation, () =>
+      events.emit({ type: 'committed', id: this.id, record }),
+    )
+    return record
   }
 
   async #end(): Promise<void> {
@@ -213,7 +216,7 @@ export class DiskIntake implements Intake {
     this.#reservation.release()
     try {
       await Promise.all([...this.#arriving].map(({ part }) => part.interrupt(uploadEnded(this.id))))
-      await removeUploadDirectory(this.#parts.system, this.#parts.layout, this.id)
+      await this.#home.clear()
     } finally {
       this.#onEnd()
     }

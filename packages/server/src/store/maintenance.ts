@@ -35,16 +35,23 @@ export interface StoreMaintenance {
   acknowledge(sequence: number): void
   /**
    * Deletes blobs that no record names. Kept: those that an open upload or intake names, and those that a commit after
-   * `indexSequence` named.
+   * `indexSequence` named. A store that others write too only dooms them, and deletes what is doomed with `isSecondLook`: the
+   * caller has waited `doomMs` since it heard of that, has looked at all records and uploads after it, and found none.
    */
   removeBlobs(
     namespace: string,
     digests: readonly Digest[],
     indexSequence: number,
     epoch: number,
-  ): Promise<{ readonly removed: number; readonly freedBytes: number }>
-  /** Releases a resource for the collector: false when it was fetched, changed or released after `indexSequence`. */
-  collect(id: string, indexSequence: number, epoch: number): Promise<boolean>
+    isSecondLook?: boolean,
+  ): Promise<{ readonly removed: number; readonly freedBytes: number; readonly doomed?: readonly Digest[] }>
+  /**
+   * Releases a resource for the collector: false when it was fetched, changed or released after `indexSequence`, or does not
+   * bear the mark any more that the survey gave it.
+   */
+  collect(id: string, indexSequence: number, epoch: number, mark?: string): Promise<boolean>
+  /** Deletes what the survey found to be strays, twice; resolves to their number. */
+  removeObjects(keys: readonly string[], epoch: number): Promise<number>
   /** The uploads that are open now. */
   uploads(): readonly UploadSummary[]
   /** Drops uploads to which nothing has arrived for `limits.abandonedMs` of elapsed time; resolves to their number. */
@@ -68,6 +75,9 @@ export interface StoreMaintenance {
   /** Writes the count of bytes down, so that the next start knows it. */
   checkpoint(): Promise<void>
 }
+
+/** In a store that others write too, a doomed blob waits for this long, longer than a commit trusts its own look. */
+export const doomMs = 60_000
 
 /** The store's upkeep from another thread: the same methods, every answer a promise. */
 export type RemoteMaintenance = {

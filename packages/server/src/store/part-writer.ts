@@ -7,6 +7,21 @@ import type { FileSystem } from './file-system.ts'
 import type { WriteBudget } from './write-budget.ts'
 import { WriteQueue } from './write-queue.ts'
 
+/** Bytes that are not a blob yet, wherever they are written. Only one of the methods that end it runs at a time. */
+export interface Part {
+  /** Bytes taken so far, durable or not. */
+  readonly sizeBytes: number
+  write(chunk: Uint8Array): Promise<void> | undefined
+  /** Makes all bytes durable. `check` sees their digest, and throws when it is not the promised one: then they are discarded. */
+  finish(check: (digest: Digest, sizeBytes: number) => void): Promise<Digest>
+  /** Makes the bytes so far durable for a later writer; resolves to their number. */
+  suspend(): Promise<number>
+  /** Drops everything. Safe in every state, also after a failure. */
+  discard(): Promise<void>
+  /** Stops: every later call rejects with `error`. */
+  interrupt(error: SupercargoError): Promise<void>
+}
+
 export interface PartOptions {
   readonly system: FileSystem
   readonly budget: WriteBudget
@@ -30,7 +45,7 @@ const blobMode = 0o440
  * `write` is the hot path of an upload: it makes no promise per chunk and hashes 64 KiB while they are in the cache. The
  * caller sees that only one of `finish`, `suspend`, `discard` and `interrupt` runs at a time.
  */
-export class PartWriter {
+export class PartWriter implements Part {
   readonly #options: PartOptions
   readonly #hash: Hash
   readonly #queue: WriteQueue

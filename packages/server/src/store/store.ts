@@ -168,8 +168,17 @@ export interface Store {
   read(id: string): Promise<ResourceRecord | undefined>
   /** Replaces owners (same namespace), their `maxAgeMs`, or capabilities of a record, atomically. Undefined when it is gone. */
   update(id: string, change: (record: ResourceRecord) => ResourceRecord): Promise<ResourceRecord | undefined>
-  /** Opens a file's bytes. Kind `corrupt` when the blob is not there or has another size than its record says. */
-  open(record: ResourceRecord, file: StagedFile): Promise<BlobReader>
+  /** Opens a file's bytes; `range` says which of them will be read. Kind `corrupt` when the blob is not there or has another size than its record says. */
+  open(
+    record: ResourceRecord,
+    file: StagedFile,
+    range?: { readonly start: number; readonly end: number },
+  ): Promise<BlobReader>
+  /**
+   * An address by which anybody may read the file for so many seconds, where the store can give such a right away; undefined
+   * for a file that has none. It is a secret.
+   */
+  locate?(record: ResourceRecord, file: StagedFile, seconds: number): Promise<URL | undefined>
   /** Notes that bytes of the resource were fetched: the first-use clock starts anew. Cheap; throttled by the store. */
   touch(id: string): Promise<void>
   /** Deletes the record; false when there was none. Its blobs go when nothing else names them. */
@@ -183,6 +192,8 @@ export interface Store {
     readonly openUploads: number
     readonly namespaces: Readonly<Record<string, number>>
   }
+  /** How often requests to what the store stands on failed since the start, by code; absent where it stands on nothing. */
+  failures?(): ReadonlyMap<string, number>
   close(): Promise<void>
 }
 

@@ -1,14 +1,14 @@
 /** The writer of one blob of an upload: its part outlives a broken transfer, its digest decides. */
 import { type Digest, formatBytes, type StagedFile, SupercargoError } from '@supercargo/protocol'
 import type { OpenUpload } from './open-upload.ts'
-import type { PartWriter } from './part-writer.ts'
+import type { Part } from './part-writer.ts'
 import type { BlobWriter } from './store.ts'
 import { fromStorageError } from './store-error.ts'
 
 export interface UploadBlobWriterOptions {
   readonly upload: OpenUpload
   readonly file: StagedFile
-  readonly part: PartWriter
+  readonly part: Part
   readonly now: () => number
   /** Puts the durable part to its place. */
   readonly publish: () => Promise<void>

@@ -30,6 +30,7 @@ export async function diskHarness(parent = tmpdir()): Promise<DiskHarness> {
   }
 
   return {
+    aheadBytesMax: 4 * 2 ** 20,
     directory,
     get disk() {
       return disk

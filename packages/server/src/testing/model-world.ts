@@ -5,6 +5,7 @@ import type { ClusterMemory, OwnerLookup, OwnerPresence, OwnerQuery, SweepAnswer
 import type { Owner } from '@supercargo/protocol'
 import { ManualClock } from '@supercargo/transfer'
 import { type CollectorSettings, Sweeper } from '../collector/sweeper.ts'
+import { diskSurvey } from '../store/disk-survey.ts'
 import type { RemoteMaintenance } from '../store/maintenance.ts'
 import { touchIntervalMs } from '../store/resource-records.ts'
 import type { ResourceRecord } from '../store/store.ts'
@@ -64,7 +65,7 @@ export class ModelWorld {
     const { clock } = this
     this.sweeper = new Sweeper({
       ...worldSettings,
-      ...{ directory: this.#directory, lookup: this.#lookup(), maintenance: this.#maintenance(), clock },
+      ...{ stored: diskSurvey(this.#directory), lookup: this.#lookup(), maintenance: this.#maintenance(), clock },
       ...{ hasCluster: true, log: () => undefined },
     })
     await this.sweeper.index.build(this.#events.sequence, [])
@@ -206,6 +207,7 @@ export class ModelWorld {
         this.#delete(id)
         return true
       },
+      removeObjects: async () => 0,
       uploads: async () => [],
       sweepAbandoned: async () => 0,
       sweepLeftovers: async () => 0,

@@ -13,6 +13,8 @@ export interface StoreSetting {
 
 /** What a backend lends to the contract. */
 export interface StoreHarness {
+  /** What a writer may take before it waits for the store. */
+  readonly aheadBytesMax: number
   /** Opens the store; again after `store.close()`, or after `crash()`. */
   open(setting: StoreSetting): Promise<Store>
   /** Ends the store as SIGKILL does: nothing more reaches the disk, nothing is tidied up. */

@@ -116,7 +116,7 @@ export function lawCases(bench: StoreBench): void {
       const waiting = writer.write(bytes.subarray(position, position + 65_536))
       position += 65_536
       ahead += 65_536
-      expect(ahead).toBeLessThanOrEqual(4 * 2 ** 20)
+      expect(ahead).toBeLessThanOrEqual(bench.harness.aheadBytesMax)
       if (waiting === undefined) continue
       await waiting
       ahead = 0

@@ -3,6 +3,7 @@ import { ManualClock } from '@supercargo/transfer'
 import type { SweepOutcome } from '../collector/sweep.ts'
 import { type CollectorSettings, Sweeper, type SweeperOptions } from '../collector/sweeper.ts'
 import type { DiskStore } from '../store/disk-store.ts'
+import { diskSurvey } from '../store/disk-survey.ts'
 import type { RemoteMaintenance } from '../store/maintenance.ts'
 import type { StoreEvent } from '../store/store-events.ts'
 import { type DiskHarness, diskHarness } from './disk-harness.ts'
@@ -58,7 +59,7 @@ export class SweeperBench {
     }
     this.#store = await this.harness.openDisk({ limits: noLimits, clock: this.clock, onEvent })
     this.#sweeper = new Sweeper({
-      directory: this.harness.directory,
+      stored: diskSurvey(this.harness.directory),
       lookup: this.lookup,
       maintenance: remote(this.store),
       clock: this.clock,
@@ -100,7 +101,7 @@ export class SweeperBench {
 }
 
 /** As from another thread: every answer a promise. */
-export function remote({ maintenance }: DiskStore): RemoteMaintenance {
+export function remote({ maintenance }: Pick<DiskStore, 'maintenance'>): RemoteMaintenance {
   const methods = new Proxy(
     {},
     {

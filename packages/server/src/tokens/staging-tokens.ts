@@ -82,17 +82,41 @@ async function restore(options: StagingTokensOptions, token: StagingToken): Prom
   await write(options, token)
 }
 
+/** What a token is given; the rest is minted. */
+export type TokenWish = Pick<StagingToken, 'namespace' | 'expiresAtMs' | 'bytesMax' | 'note'>
+
+export function newToken(wish: TokenWish, clock: Clock): { readonly token: StagingToken; readonly secret: Secret } {
+  const secret = Secret.mint()
+  const name = newResourceId().slice(0, nameLength)
+  return { token: { name, ...wish, hash: secret.hash(), createdAtMs: clock.now() }, secret }
+}
+
+export function tokenText(token: StagingToken): string {
+  return JSON.stringify({ version: 1, ...token })
+}
+
+export function parseToken(name: string, text: string): StagingToken {
+  try {
+    const { version: _, ...token } = tokenSchema.parse(JSON.parse(text))
+    if (token.name !== name) throw new Error('it has the name of another')
+    return token
+  } catch (error) {
+    throw new SupercargoError('corrupt', 'damaged-token', `the staging token ${name} is damaged`, {
+      cause: error,
+      hint: 'revoke it and create another',
+    })
+  }
+}
+
+export function byAge(a: StagingToken, b: StagingToken): number {
+  return a.createdAtMs - b.createdAtMs || (a.name < b.name ? -1 : 1)
+}
+
 async function create(
   options: StagingTokensOptions,
   wish: Pick<StagingToken, 'namespace' | 'expiresAtMs' | 'bytesMax' | 'note'>,
 ): Promise<{ token: StagingToken; secret: Secret }> {
-  const secret = Secret.mint()
-  const token: StagingToken = {
-    name: newResourceId().slice(0, nameLength),
-    ...wish,
-    hash: secret.hash(),
-    createdAtMs: options.clock.now(),
-  }
+  const { token, secret } = newToken(wish, options.clock)
   await write(options, token)
   return { token, secret }
 }
@@ -100,7 +124,7 @@ async function create(
 async function write({ system, layout }: StagingTokensOptions, token: StagingToken): Promise<void> {
   const scratch = `${layout.tokens}/${scratchPrefix}${token.name}`
   try {
-    await writeFileDurably(system, scratch, JSON.stringify({ version: 1, ...token }))
+    await writeFileDurably(system, scratch, tokenText(token))
     await system.rename(scratch, pathOf(layout, token.name))
     await syncDirectory(system, layout.tokens)
   } catch (error) {
@@ -119,16 +143,7 @@ async function read({ system, layout }: StagingTokensOptions, name: string): Pro
     if (isErrno(error, 'ENOENT')) return undefined
     throw error
   }
-  try {
-    const { version: _, ...token } = tokenSchema.parse(JSON.parse(text))
-    if (token.name !== name) throw new Error('it has the name of another')
-    return token
-  } catch (error) {
-    throw new SupercargoError('corrupt', 'damaged-token', `the staging token ${name} is damaged`, {
-      cause: error,
-      hint: 'revoke it and create another',
-    })
-  }
+  return parseToken(name, text)
 }
 
 async function list(options: StagingTokensOptions, namespace: string | undefined): Promise<readonly StagingToken[]> {
@@ -137,7 +152,7 @@ async function list(options: StagingTokensOptions, namespace: string | undefined
     const token = file.endsWith('.json') ? await read(options, file.slice(0, -'.json'.length)) : undefined
     if (token !== undefined && (namespace === undefined || token.namespace === namespace)) tokens.push(token)
   }
-  return tokens.sort((a, b) => a.createdAtMs - b.createdAtMs || (a.name < b.name ? -1 : 1))
+  return tokens.sort(byAge)
 }
 
 async function revoke({ system, layout }: StagingTokensOptions, name: string): Promise<boolean> {

@@ -26,7 +26,8 @@ export interface SmallObject {
 
 /**
  * Every call is tried again while the store says that it is busy or the connection breaks; nothing else here or above does so.
- * Rejects with the kinds of `s3Error`. An object that is not there is no failure.
+ * Rejects with the kinds of `s3Error`. An object that is not there is no failure. Who reads
+ * a stream that breaks opens it again where it broke.
  */
 export interface BucketObjects {
   readText(key: string): Promise<SmallObject | undefined>
@@ -40,8 +41,8 @@ export interface BucketObjects {
     condition?: WriteCondition,
     sha256?: string,
   ): Promise<string | undefined>
-  /** Nothing happens when it is not there. */
-  remove(key: string): Promise<void>
+  /** Nothing happens when it is not there. With `etag` a store that can compare deletes only that version. */
+  remove(key: string, etag?: string): Promise<void>
   list(prefix: string): AsyncIterable<ListedObject>
   /** Begins an object that is written in parts, invisible until it is completed; resolves to the name of the attempt. */
   beginParts(key: string): Promise<string>
@@ -50,6 +51,8 @@ export interface BucketObjects {
   completeParts(key: string, attempt: string, etags: readonly string[]): Promise<void>
   /** Nothing happens when there is no such attempt. */
   abortParts(key: string, attempt: string): Promise<void>
+  /** How many parts have come; undefined when there is no such attempt. */
+  countParts(key: string, attempt: string): Promise<number | undefined>
   /** Attempts that were begun and neither completed nor aborted. */
   listParts(prefix: string): AsyncIterable<OpenMultipart>
   presignedUrl(key: string, seconds: number): Promise<URL>
@@ -141,8 +144,11 @@ class RemoteObjects implements BucketObjects {
     })
   }
 
-  remove(key: string): Promise<void> {
-    return this.#retried(async () => (await this.#ask({ method: 'DELETE', key, accept: [404] })).discard())
+  remove(key: string, etag?: string): Promise<void> {
+    const conditions: Record<string, string> = etag === undefined ? {} : { 'if-match': etag }
+    return this.#retried(async () =>
+      (await this.#ask({ method: 'DELETE', key, conditions, accept: [404, 409, 412] })).discard(),
+    )
   }
 
   list(prefix: string): AsyncIterable<ListedObject> {
@@ -189,6 +195,22 @@ class RemoteObjects implements BucketObjects {
   abortParts(key: string, attempt: string): Promise<void> {
     const query = `uploadId=${encoded(attempt)}`
     return this.#retried(async () => (await this.#ask({ method: 'DELETE', key, query, accept: [404] })).discard())
+  }
+
+  async countParts(key: string, attempt: string): Promise<number | undefined> {
+    let count = 0
+    for (let marker = ''; ; ) {
+      const query = `${marker}uploadId=${encoded(attempt)}`
+      const text = await this.#retried(async () => {
+        const response = await this.#ask({ method: 'GET', key, query, accept: [404] })
+        return response.status === 404 ? this.#absent(response, key) : response.text(textBytesMax)
+      })
+      if (text === undefined) return undefined
+      const numbers = [...text.matchAll(/<PartNumber>(\d+)<\/PartNumber>/g)]
+      count += numbers.length
+      if (!/<IsTruncated>\s*true/.test(text) || numbers.length === 0) return count
+      marker = `part-number-marker=${numbers.at(-1)![1]}&`
+    }
   }
 
   listParts(prefix: string): AsyncIterable<OpenMultipart> {
@@ -252,7 +274,8 @@ class RemoteObjects implements BucketObjects {
 
 function conditionFields(condition: WriteCondition | undefined): Record<string, string> {
   if (condition === undefined) return {}
-  return 'etag' in condition ? { 'if-match': condition.etag } : { 'if-none-match': '*' }
+  // Without quotes: older Ceph compares them too, and all others do without.
+  return 'etag' in condition ? { 'if-match': condition.etag.replaceAll('"', '') } : { 'if-none-match': '*' }
 }
 
 function etagOf(response: HttpResponse): string {

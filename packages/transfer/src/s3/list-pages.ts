@@ -17,6 +17,8 @@ export interface ListedObject {
   readonly sizeBytes: number
   /** By the clock of the store; not a number where the store does not say. */
   readonly modifiedMs: number
+  /** Without quotes. */
+  readonly etag: string
 }
 
 /** An object that is being written in parts. */
@@ -138,10 +140,15 @@ async function parsePage(text: string, shown: string): Promise<Page> {
   const result = parsed(parser, text, shown, 'ListBucketResult')
   if (typeof result !== 'object' || result === null) throw notListing(shown, 'the answer is no listing of S3')
   const { Contents = [], IsTruncated, NextContinuationToken: token } = result as ListingXml
-  const objects = Contents.map(({ Key: key, Size: size, LastModified }) => {
+  const objects = Contents.map(({ Key: key, Size: size, LastModified, ETag }) => {
     if (typeof key !== 'string' || !/^\d+$/.test(size ?? ''))
       throw notListing(shown, 'the listing has an object without name or size')
-    return { key, sizeBytes: Number(size), modifiedMs: Date.parse(LastModified ?? '') }
+    return {
+      key,
+      sizeBytes: Number(size),
+      modifiedMs: Date.parse(LastModified ?? ''),
+      etag: (ETag ?? '').replaceAll('"', ''),
+    }
   })
   const isLast = IsTruncated?.trim() !== 'true'
   if (!isLast && (token === undefined || token === ''))
@@ -150,7 +157,12 @@ async function parsePage(text: string, shown: string): Promise<Page> {
 }
 
 interface ListingXml {
-  readonly Contents?: readonly { readonly Key?: string; readonly Size?: string; readonly LastModified?: string }[]
+  readonly Contents?: readonly {
+    readonly Key?: string
+    readonly Size?: string
+    readonly LastModified?: string
+    readonly ETag?: string
+  }[]
   readonly IsTruncated?: string
   readonly NextContinuationToken?: string
 }
