@@ -101,7 +101,11 @@ async function credentialsOf({ cluster, user }: ContextEntry): Promise<() => Pro
       ? await pluginCredentials(cluster, user)
       : undefined
   return async () => {
-    const [ca, cert, key, token] = await Promise.all([read.ca(), read.cert(), read.key(), tokenFile?.read()])
+    // One after the other: of several that cannot be read, the same is always named.
+    const ca = await read.ca()
+    const cert = await read.cert()
+    const key = await read.key()
+    const token = await tokenFile?.read()
     const given = await plugin?.()
     const bearer = token ?? user?.token
     const basic = user?.username === undefined ? undefined : `${user.username}:${user.password ?? ''}`

@@ -82,7 +82,13 @@ describeWith(['kubernetes'], 'replicas of one store', () => {
       wrap(await acquireLease(api, { ...lease, identity, epochAbove }, signal))
     const log: Replica['log'] = []
     const sweeper = new Sweeper({
-      ...{ ...short, stored: diskSurvey(directory), lookup: createClusterOwnerLookup(api), hasCluster: true, maintenance: remote(store) },
+      ...{
+        ...short,
+        stored: diskSurvey(directory),
+        lookup: createClusterOwnerLookup(api),
+        hasCluster: true,
+        maintenance: remote(store),
+      },
       ...{ clock: systemClock, takeTurn, log: (_, message, fields) => log.push({ message, fields }) },
     })
     const replica = { sweeper, log }
