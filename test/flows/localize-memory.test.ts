@@ -56,7 +56,7 @@ describe('the peak of memory', () => {
     ['by default', 128, []],
     ['with a budget of 32 MiB', 64, ['--memory-budget', '32Mi']],
   ])(
-    '%s stays at %d MiB, whatever the sizes',
+    '%s stays about %d MiB, whatever the sizes',
     async (_, barMib, budget) => {
       const root = join(work, 'root')
       mkdirSync(root)
