@@ -102,7 +102,7 @@ describeWith(['kubernetes-node'], 'our images on a node', () => {
   })
 
   it('take and give hundreds of MiB through a NodePort, from outside of the node, and lead Hadoop clients back to it', async () => {
-    const spec = { type: 'NodePort', selector: { app: 'supercargo' }, ports: [{ port: 10_000 }] }
+    const spec = { type: 'NodePort', selector: { 'app.kubernetes.io/name': 'supercargo' }, ports: [{ port: 10_000 }] }
     const outside = { apiVersion: 'v1', kind: 'Service', metadata: { name: 'outside', namespace }, spec }
     await kubectl(cluster, ['create', '-f', '-'], JSON.stringify(outside))
     const get = ['get', 'service', 'outside', '--namespace', namespace, '-o', 'jsonpath={.spec.ports[0].nodePort}']
