@@ -11,6 +11,7 @@ import type { Log } from './log.ts'
 import type { StoreMaintenance } from './store/maintenance.ts'
 import type { NameTree } from './store/name-tree.ts'
 import { openStore } from './store/open-store.ts'
+import { parseS3Place } from './store/s3/s3-place.ts'
 import type { Store } from './store/store.ts'
 import type { StoreEvent } from './store/store-events.ts'
 import type { StagingTokens } from './tokens/staging-tokens.ts'
@@ -47,33 +48,14 @@ export async function openConfiguredStore(config: Config, parts: OpenStoreParts)
 /** Loaded only here: who keeps files on a volume does not pay for it. */
 async function openInBucket(config: Config, settings: BucketConfig, parts: OpenStoreParts): Promise<OpenStore> {
   const { environment, clock, log, onEvent } = parts
-  const [{ openBucket, parseS3Place }, { guarded }, { S3Layout }, { createS3Store }, { s3NameTree }, { bucketTokens }] =
-    await Promise.all([
-      import('./store/s3/s3-address.ts'),
-      import('./store/s3/s3-border.ts'),
-      import('./store/s3/s3-layout.ts'),
-      import('./store/s3/s3-store.ts'),
-      import('./store/s3/s3-name-tree.ts'),
-      import('./tokens/bucket-tokens.ts'),
-    ])
+  const { openBucketStore } = await import('./store/s3/open-bucket-store.ts')
   const { endpoint, region, pathStyle, caFile } = settings
   const address = { ...parseS3Place(settings.url), endpoint, region, pathStyle, caFile }
   const lease = await leaseOf(config)
-  const failures = failureLog(log, clock)
-  const { objects, close } = openBucket(address, { environment, clock, onFailure: failures.note })
-  try {
-    const { counts } = failures
-    const store = await createS3Store({
-      ...{ objects, prefix: address.prefix, limits: config.limits, clock, onEvent, failures: counts, onClose: close },
-    })
-    const layout = new S3Layout(address.prefix)
-    const own = guarded(objects)
-    const [names, tokens] = [s3NameTree(own, layout, clock), bucketTokens(own, layout, clock)]
-    return { store, names, tokens, place: { kind: 's3', address }, lease }
-  } catch (error) {
-    close()
-    throw error
-  }
+  const { counts, note } = failureLog(log, clock)
+  const { limits } = config
+  const options = { environment, limits, clock, onEvent, failures: counts, onFailure: note }
+  return { ...(await openBucketStore(address, options)), place: { kind: 's3', address }, lease }
 }
 
 /** One name for each process: a pod that starts anew is another. */

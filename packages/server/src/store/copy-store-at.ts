@@ -1,9 +1,10 @@
 /** Opens two stores by their locations, both for itself alone, and copies one into the other. */
 import { resolve } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import { SupercargoError } from '@supercargo/protocol'
 import type { Clock } from '@supercargo/transfer'
 import { type CopyOptions, type CopyReport, copyStore } from './copy-store.ts'
-import { openStore } from './open-store.ts'
+import { type BucketAccess, openStore, parseLocation, type StoreLocation } from './open-store.ts'
 import type { StoreLimits } from './store.ts'
 
 export type { CopyReport }
@@ -12,6 +13,8 @@ export interface CopyAtOptions extends Pick<CopyOptions, 'signal' | 'onProgress'
   /** As a setting names a store. */
   readonly from: string
   readonly to: string
+  /** Where both are in buckets, both are asked so. */
+  readonly access?: BucketAccess
   readonly clock: Clock
 }
 
@@ -27,12 +30,14 @@ const limits: StoreLimits = {
   abandonedMs: 0,
 }
 
-export async function copyStoreAt({ from, to, clock, signal, onProgress }: CopyAtOptions): Promise<CopyReport> {
-  if (resolve(from) === resolve(to))
+export async function copyStoreAt(options: CopyAtOptions): Promise<CopyReport> {
+  const { from, to, clock, access, signal, onProgress } = options
+  if (isDeepStrictEqual(placeOf(from), placeOf(to)))
     throw new SupercargoError('invalid', 'same-store', 'a store cannot be copied into itself')
-  const source = await openStore(from, { limits, clock, mustExist: true })
+  const common = { limits, clock, ...(access !== undefined && { access }) }
+  const source = await openStore(from, { ...common, mustExist: true })
   try {
-    const target = await openStore(to, { limits, clock })
+    const target = await openStore(to, common)
     try {
       return await copyStore({ source, target, signal, ...(onProgress !== undefined && { onProgress }) })
     } finally {
@@ -41,4 +46,9 @@ export async function copyStoreAt({ from, to, clock, signal, onProgress }: CopyA
   } finally {
     await source.store.close()
   }
+}
+
+function placeOf(location: string): StoreLocation {
+  const found = parseLocation(location)
+  return found.kind === 'disk' ? { kind: 'disk', directory: resolve(found.directory) } : found
 }

@@ -8,7 +8,8 @@ import { ManualClock, systemClock } from '@supercargo/transfer'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { blobPath, memoryDirectory } from '../testing/disk-harness.ts'
 import { FaultyFileSystem } from '../testing/faulty-file-system.ts'
-import { content, digest, fileOf, noLimits, podOwner, sendBlob, stage, writeAll } from '../testing/staging.ts'
+import { fillStore, sharedBytes, unfinishedBytes } from '../testing/filled-store.ts'
+import { content, digest, noLimits, podOwner, stage } from '../testing/staging.ts'
 import { type CopyOptions, type CopyReport, copyStore } from './copy-store.ts'
 import { copyStoreAt } from './copy-store-at.ts'
 import type { FileSystem } from './file-system.ts'
@@ -16,7 +17,6 @@ import { type OpenedStore, openStore } from './open-store.ts'
 import type { ResourceRecord } from './store.ts'
 
 const signal = new AbortController().signal
-const shared = content(3000, 1)
 
 let root: string
 let from: string
@@ -36,33 +36,12 @@ function open(directory: string, fs?: FileSystem): Promise<OpenedStore> {
   return openStore(directory, { limits: noLimits, clock: systemClock, ...(fs !== undefined && { fs }) })
 }
 
-/** Something of everything that a store keeps. */
 async function fill(directory: string): Promise<ResourceRecord[]> {
   const clock = new ManualClock()
-  const { store, names, tokens } = await openStore(directory, { limits: noLimits, clock })
-  const one = await stage(store, { 'a.jar': shared, 'again.jar': shared, empty: Buffer.alloc(0) })
-  await store.update(one.id, (record) => ({
-    ...record,
-    capabilities: [{ name: 'cap', hash: `sha256:${'c'.repeat(64)}`, expiresAtMs: 5 }],
-  }))
-  clock.advance(90_000)
-  await store.touch(one.id)
-  const intake = await store.intake(undefined)
-  const writer = await intake.file('b.jar', undefined)
-  await writeAll(writer, content(2000, 2))
-  await writer.commit()
-  const two = await intake.commit([podOwner('other')], 'webhdfs', { principal: 'ann', maxAgeMs: 7 })
-  const named = { resourceId: two.id, file: 'b.jar', sizeBytes: 2000, digest: digest(content(2000, 2)), modifiedMs: 3 }
-  const place = { namespace: 'other', tree: 'tree', path: 'folder/b.jar' }
-  await names.put(place, named, { overwrite: false, makeParents: true })
-  await names.makeDirectory({ ...place, path: 'empty' })
-  await tokens.create({ namespace: 'other', expiresAtMs: 9, bytesMax: 8, note: 'nightly' })
-  await store.maintenance.bindCluster('cluster-1')
-  await store.maintenance.saveState(Buffer.from('what was seen'), 0)
-  const unfinished = await store.create({ owners: [podOwner()], files: [fileOf('u', content(50, 3))] })
-  await sendBlob(store, unfinished.id, content(50, 3))
-  await store.close()
-  return [one, two]
+  const opened = await openStore(directory, { limits: noLimits, clock })
+  const records = await fillStore(opened, clock)
+  await opened.store.close()
+  return records
 }
 
 /** Everything that is kept, with the times that mean something, and without what is only on its way. */
@@ -75,7 +54,7 @@ function kept(directory: string): Record<string, unknown> {
       if (/^names\/.*empty$/.test(name)) found[name] = 'directory'
       continue
     }
-    if (name.endsWith(digestHex(digest(content(50, 3))))) continue
+    if (name.endsWith(digestHex(digest(unfinishedBytes)))) continue
     const bytes = readFileSync(path)
     if (name.startsWith('blobs/')) {
       found[name] = createHash('sha256').update(bytes).digest('hex')
@@ -124,7 +103,7 @@ describe('a copied store', () => {
     await copy()
     const { store } = await open(from)
     await store.update(staged[0]!.id, (record) => ({ ...record, owners: [podOwner('spark', 'renamed')] }))
-    await stage(store, { 'new.jar': content(700, 8), 'a.jar': shared })
+    await stage(store, { 'new.jar': content(700, 8), 'a.jar': sharedBytes })
     await store.close()
     expect(await copy()).toMatchObject({ copied: 1, present: 2, sentBytes: 700 })
     const { FORMAT: _, ...rest } = kept(to)
@@ -190,7 +169,7 @@ describe('a copied store', () => {
 
 describe('damage at the source', () => {
   it('of a blob is named and not copied, and everything else is', async () => {
-    const blob = blobPath(from, 'spark', digest(shared))
+    const blob = blobPath(from, 'spark', digest(sharedBytes))
     chmodSync(blob, 0o600)
     const bytes = readFileSync(blob)
     bytes[7] = bytes[7]! ^ 1
@@ -201,7 +180,7 @@ describe('damage at the source', () => {
       {
         code: 'corrupt-blob',
         at: `${staged[0]!.id}/a.jar`,
-        detail: expect.stringContaining(digest(shared)),
+        detail: expect.stringContaining(digest(sharedBytes)),
         resourceIds: [staged[0]!.id],
       },
     ])
@@ -209,15 +188,15 @@ describe('damage at the source', () => {
     expect(there[`resources/${staged[0]!.id}.json`]).toBeUndefined()
     expect(there[`resources/${staged[1]!.id}.json`]).toBeDefined()
     expect(readdirSync(join(to, 'incoming'))).toEqual([])
-    writeFileSync(blob, shared)
+    writeFileSync(blob, sharedBytes)
     expect(await copy()).toMatchObject({ copied: 1, present: 1, faults: [] })
     expect(kept(to)).toEqual(kept(from))
   })
 
   it('of a length, of a record, of a token is named, each once', async () => {
-    const blob = blobPath(from, 'spark', digest(shared))
+    const blob = blobPath(from, 'spark', digest(sharedBytes))
     chmodSync(blob, 0o600)
-    writeFileSync(blob, shared.subarray(1))
+    writeFileSync(blob, sharedBytes.subarray(1))
     writeFileSync(join(from, 'resources', `${staged[1]!.id}.json`), '{')
     const [token] = readdirSync(join(from, 'tokens'))
     writeFileSync(join(from, 'tokens', token!), '{')

@@ -30,8 +30,8 @@ export function uploadEnded(id: string): SupercargoError {
   return new SupercargoError('interrupted', 'upload-ended', `the upload ${id} has ended while its bytes were coming`)
 }
 
-export function noStoreThere(directory: string): SupercargoError {
-  return new SupercargoError('notFound', 'no-store-there', `there is no store in ${directory}`)
+export function noStoreThere(place: string): SupercargoError {
+  return new SupercargoError('notFound', 'no-store-there', `there is no store in ${place}`)
 }
 
 export function storeClosed(): SupercargoError {

@@ -1,7 +1,7 @@
 /** Open uploads: created, filled blob by blob, committed or aborted, and taken up again after a restart. */
-import { isDeepStrictEqual } from 'node:util'
 import { type Digest, emptyDigest, Secret, type StagedFile, SupercargoError } from '@supercargo/protocol'
 import { distinctFiles, OpenUpload } from './open-upload.ts'
+import { isSameUpload, recordOf, uploadOf } from './restored-upload.ts'
 import type { BlobWriter, NewUpload, OpenedUpload, ResourceRecord, Store, UploadRecord } from './store.ts'
 import type { ArchivedRecord } from './store-archive.ts'
 import { unknownUpload, uploadEnded } from './store-error.ts'
@@ -38,17 +38,13 @@ export class Uploads {
   }
 
   /** As `StoreArchive.restore`. */
-  async restore({ record, fetchedAtMs }: ArchivedRecord): Promise<readonly Digest[]> {
+  async restore(archived: ArchivedRecord): Promise<readonly Digest[]> {
     const { limits, changes } = this.#parts
-    const { id, secretHash, owners, files, createdAtMs, principal, door, committedAtMs, capabilities, maxAgeMs } =
-      record
-    checkedOwners(owners)
-    checkFiles(files, limits)
-    const restores = { door, committedAtMs, capabilities, ...(maxAgeMs !== undefined && { maxAgeMs }), fetchedAtMs }
-    const wanted: UploadRecord = { version: 1, id, secretHash, owners, files, createdAtMs, principal, restores }
+    const wanted = uploadOf(archived, limits)
+    const { id } = wanted
     return changes.run(id, async () => {
       const begun = this.#open.get(id)
-      if (begun !== undefined && isDeepStrictEqual(plain(begun.record), plain(wanted))) return [...begun.covered]
+      if (begun !== undefined && isSameUpload(begun.record, wanted)) return [...begun.covered]
       if (begun !== undefined) await this.#end(begun).finally(() => this.#parts.events.emit({ type: 'aborted', id }))
       return [...(await this.#create(wanted)).covered]
     })
@@ -143,7 +139,7 @@ export class Uploads {
 
   async #commit(upload: OpenUpload): Promise<ResourceRecord> {
     const { shelf, records, events, clock } = this.#parts
-    const { id, secretHash, owners, files, createdAtMs, principal, restores } = upload.record
+    const { id, files } = upload.record
     upload.activeAtMs = clock.monotonic()
     const unsent = upload.isolated ? await this.#blobs.publishDone(upload) : []
     if (unsent.length > 0) throw incomplete(id, unsent)
@@ -151,13 +147,7 @@ export class Uploads {
     const missing = await shelf.makeDurable(upload.namespace, files)
     for (const digest of missing) upload.received.delete(digest)
     if (missing.length > 0) throw incomplete(id, missing)
-    const { fetchedAtMs, ...facts } = restores ?? {
-      door: 'v1' as const,
-      committedAtMs: clock.now(),
-      capabilities: [],
-      fetchedAtMs: null,
-    }
-    const record: ResourceRecord = { version: 1, id, secretHash, owners, files, createdAtMs, principal, ...facts }
+    const { record, fetchedAtMs } = recordOf(upload.record, clock.now())
     await records.publish(record, fetchedAtMs)
     // Nothing is awaited between this and the end of the pins: a deletion sees the pins or the event, never neither.
     events.emit({ type: 'committed', id, record })
@@ -176,11 +166,6 @@ export class Uploads {
     await Promise.all([...upload.writers.values()].map((writer) => writer.interrupt(uploadEnded(id))))
     await removeUploadDirectory(this.#parts.system, this.#parts.layout, id)
   }
-}
-
-/** As it is after it was written and read. */
-function plain(upload: UploadRecord): unknown {
-  return JSON.parse(JSON.stringify(upload))
 }
 
 function bytesOf(files: ReadonlyMap<Digest, StagedFile>, digests: readonly Digest[]): number {

@@ -1,12 +1,11 @@
 /** Where a store in a bucket is and how it is asked, from the configuration and the variables that AWS's own programs read. */
-import { type Environment, printable, SupercargoError } from '@supercargo/protocol'
+import { type Environment, SupercargoError } from '@supercargo/protocol'
 import { type Clock, HttpClient, proxiesOf, trustContext } from '@supercargo/transfer'
 import { Bucket, type BucketObjects, bucketObjects, CredentialChain, type S3Settings } from '@supercargo/transfer/s3'
+import type { S3Place } from './s3-place.ts'
 
 /** What crosses to the collector's thread. */
-export interface S3Address {
-  readonly bucket: string
-  readonly prefix: string
+export interface S3Address extends S3Place {
   readonly endpoint: string | undefined
   readonly region: string | undefined
   readonly pathStyle: boolean | undefined
@@ -23,20 +22,6 @@ export interface OpenBucket {
 const socketsMax = 128
 /** A store that says nothing for so long has lost the request. */
 const idleTimeoutMs = 30_000
-
-/** `s3://bucket/prefix`. Throws kind `invalid`. */
-export function parseS3Place(text: string): { readonly bucket: string; readonly prefix: string } {
-  const match = /^s3a?:\/\/([a-z0-9][a-z0-9._-]{1,254})(?:\/([^?#]*))?$/i.exec(text)
-  const prefix = (match?.[2] ?? '').replace(/\/+$/, '')
-  const parts = prefix === '' ? [] : prefix.split('/')
-  if (match !== null && parts.every((part) => /^[A-Za-z0-9!_.'()-]+$/.test(part) && !/^\.{1,2}$/.test(part)))
-    return { bucket: match[1]!, prefix }
-  // Credentials may stand before an @.
-  const shown = printable(text.replace(/\/\/[^/]*@/, '//').replace(/[?#].*$/s, ''))
-  throw new SupercargoError('invalid', 'bad-store-place', `${shown} is not s3://bucket/prefix`, {
-    hint: 'a prefix is made of letters, digits and - _ . between slashes; credentials come from the environment',
-  })
-}
 
 export function openBucket(
   address: S3Address,

@@ -2,6 +2,7 @@
 import { SupercargoError } from '@supercargo/protocol'
 import type { BucketObjects } from '@supercargo/transfer/s3'
 import { z } from 'zod'
+import { noStoreThere } from '../store-error.ts'
 import { newResourceId } from '../store-parts.ts'
 import type { S3Layout } from './s3-layout.ts'
 
@@ -15,10 +16,14 @@ export interface S3Format {
 const versionSchema = z.looseObject({ version: z.int().positive() })
 const formatSchema = z.object({ version: z.literal(formatVersion), clusterUid: z.string().min(1).nullable() })
 
-/** Finds FORMAT or makes it. Throws kind `invalid` for what is no store, a newer one, or one that cannot compare. */
-export async function openFormat(objects: BucketObjects, layout: S3Layout): Promise<S3Format> {
+/**
+ * Finds FORMAT or makes it, unless it must be there. Throws kind `invalid` for what is no store, a newer one, or one that
+ * cannot compare, `notFound` for one that is not there and must.
+ */
+export async function openFormat(objects: BucketObjects, layout: S3Layout, mustExist = false): Promise<S3Format> {
   const found = await readFormat(objects, layout)
   if (found !== undefined) return found.format
+  if (mustExist) throw noStoreThere(layout.prefix === '' ? 'the bucket' : `the bucket below ${layout.prefix}`)
   for await (const { key } of objects.list(layout.prefix)) {
     // A start that was cut short may have left its probe.
     if (key.startsWith(layout.probe(''))) continue

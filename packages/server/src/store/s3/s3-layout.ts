@@ -45,7 +45,7 @@ export class S3Layout {
     return `${this.prefix}fetched/`
   }
 
-  /** An empty object; the time at which it was written is that of the last fetch. */
+  /** The note of the last fetch (`fetch-notes.ts`). */
   fetched(id: string): string {
     return `${this.fetches}${checkedId(id)}`
   }

@@ -34,7 +34,9 @@ export class S3Records {
   }
 
   /** Makes the record visible and durable. When it is there already, by another replica's commit, that one is the answer. */
-  async publish(record: ResourceRecord): Promise<ResourceRecord> {
+  async publish(record: ResourceRecord, fetchedAtMs: number | null = null): Promise<ResourceRecord> {
+    // First: nobody is to see a record that seems never fetched. A note without a record is nothing.
+    if (fetchedAtMs !== null) await this.#objects.write(this.#layout.fetched(record.id), String(fetchedAtMs))
     const written = await this.#objects.write(this.#layout.record(record.id), JSON.stringify(record), { absent: true })
     if (written !== undefined) return record
     return (await this.read(record.id)) ?? record

@@ -16,10 +16,12 @@ import type {
   StoreLimits,
   UploadRecord,
 } from '../store.ts'
+import type { StoreArchive } from '../store-archive.ts'
 import { fromStorageError, storeClosed } from '../store-error.ts'
 import { type StoreEvent, StoreEvents } from '../store-events.ts'
 import { newResourceId } from '../store-parts.ts'
 import { PartBudget } from './part-budget.ts'
+import { createS3Archive } from './s3-archive.ts'
 import { guarded } from './s3-border.ts'
 import { openFormat } from './s3-format.ts'
 import { S3Intakes } from './s3-intakes.ts'
@@ -47,11 +49,14 @@ export interface S3StoreOptions {
   readonly partBytes?: number
   /** What looks left over is looked at again after this long before it goes. */
   readonly quietMs?: number
+  /** Kind `notFound` instead of a new store where there is none. */
+  readonly mustExist?: boolean
   /** Ends what still asks the bucket, at the end of `close`. */
   readonly onClose?: () => void
 }
 
 export interface S3Store extends Store {
+  readonly archive: StoreArchive
   readonly maintenance: StoreMaintenance
 }
 
@@ -65,7 +70,7 @@ export async function createS3Store(options: S3StoreOptions): Promise<S3Store> {
   const { limits, clock } = options
   const objects = guarded(options.objects)
   const layout = new S3Layout(options.prefix)
-  await openFormat(objects, layout)
+  await openFormat(objects, layout, options.mustExist)
   const parts: S3StoreParts = {
     ...{ objects, layout, limits, clock },
     ledger: new SpaceLedger(limits, async () => Number.POSITIVE_INFINITY),
@@ -95,11 +100,14 @@ async function adoptUploads({ objects, layout }: S3StoreParts, uploads: S3Upload
 
 class OpenS3Store implements S3Store {
   readonly maintenance: StoreMaintenance
+  readonly archive: StoreArchive
   readonly #parts: S3StoreParts
   readonly #uploads: S3Uploads
   readonly #intakes: S3Intakes
   readonly #upkeep: S3Maintenance
   readonly #options: S3StoreOptions
+  /** Of the count of bytes. */
+  readonly #markAtStart: number
   readonly #running = new Set<Promise<unknown>>()
   #closing: Promise<void> | undefined
 
@@ -110,6 +118,8 @@ class OpenS3Store implements S3Store {
     this.#upkeep = upkeep
     this.#options = options
     this.maintenance = upkeep
+    this.#markAtStart = parts.ledger.mark
+    this.archive = createS3Archive(parts, uploads, (action, work) => this.#run(action, work))
   }
 
   create(upload: NewUpload): Promise<OpenedUpload> {
@@ -213,8 +223,8 @@ class OpenS3Store implements S3Store {
       await this.#uploads.giveWay(storeClosed())
       await this.#intakes.abortAll()
       await Promise.allSettled(this.#running)
-      // Nobody waits for it: without it the next start counts anew.
-      await this.#upkeep.checkpoint().catch(() => undefined)
+      // Where nothing was stored or deleted here, what others wrote down is newer. Nobody waits for it: without it the next start counts anew.
+      if (this.#parts.ledger.mark !== this.#markAtStart) await this.#upkeep.checkpoint().catch(() => undefined)
     } finally {
       this.#options.onClose?.()
     }

@@ -5,6 +5,7 @@ import type { BucketObjects } from '@supercargo/transfer/s3'
 import { parseRecord, parseUpload } from '../record-file.ts'
 import type { UploadRecord } from '../store.ts'
 import type { BlobFacts, BlobShard, ListedRecord, StoreSurvey, SurveyedRecord } from '../store-survey.ts'
+import { type FetchNote, fetchedAt, findFetchNote } from './fetch-notes.ts'
 import type { S3Layout } from './s3-layout.ts'
 import { S3Links } from './s3-links.ts'
 import { parseProgress } from './upload-progress.ts'
@@ -27,11 +28,9 @@ export function s3Survey(
 
 /** As a listing of all records gives it: for the one who deletes, who compares once more. Undefined when there is no record. */
 export async function resourceMark(objects: BucketObjects, layout: S3Layout, id: string): Promise<string | undefined> {
-  let fetchedMs: number | undefined
-  for await (const { key, modifiedMs } of objects.list(layout.fetched(id)))
-    if (key === layout.fetched(id)) fetchedMs = modifiedMs
+  const note = await findFetchNote(objects, layout, id)
   for await (const { key, etag } of objects.list(layout.record(id)))
-    if (key === layout.record(id)) return markOf(etag, fetchedMs)
+    if (key === layout.record(id)) return markOf(etag, note)
   return undefined
 }
 
@@ -43,7 +42,7 @@ class BucketSurvey implements StoreSurvey {
   readonly #clock: Clock
   readonly #strayMs: number
   /** When each resource was last fetched, as of the latest listing. */
-  #fetched = new Map<string, number>()
+  #fetched = new Map<string, FetchNote>()
   #known = new Map<string, UploadRecord>()
   /** When the links of the latest shard were written. */
   #written = new Map<string, number>()
@@ -62,10 +61,10 @@ class BucketSurvey implements StoreSurvey {
 
   async *records(): AsyncGenerator<ListedRecord> {
     const { fetches, records } = this.#layout
-    const fetched = new Map<string, number>()
-    for await (const { key, modifiedMs } of this.#objects.list(fetches)) {
+    const fetched = new Map<string, FetchNote>()
+    for await (const { key, modifiedMs, sizeBytes } of this.#objects.list(fetches)) {
       const id = this.#layout.fetchedId(key)
-      if (id !== undefined) fetched.set(id, modifiedMs)
+      if (id !== undefined) fetched.set(id, { modifiedMs, sizeBytes })
     }
     this.#fetched = fetched
     const unrecorded = new Set(fetched.keys())
@@ -81,7 +80,8 @@ class BucketSurvey implements StoreSurvey {
   async read(id: string): Promise<SurveyedRecord | undefined> {
     const found = await this.#objects.readText(this.#layout.record(id))
     if (found === undefined) return undefined
-    return { record: parseRecord(id, found.text), fetchedAtMs: this.#fetched.get(id) ?? null }
+    const fetchedAtMs = await fetchedAt(this.#objects, this.#layout, id, this.#fetched.get(id))
+    return { record: parseRecord(id, found.text), fetchedAtMs }
   }
 
   /** Each is read once: it never changes. */
@@ -159,6 +159,6 @@ class BucketSurvey implements StoreSurvey {
   }
 }
 
-function markOf(etag: string, fetchedMs: number | undefined): string {
-  return `${etag} ${fetchedMs ?? ''}`
+function markOf(etag: string, note: FetchNote | undefined): string {
+  return `${etag} ${note?.modifiedMs ?? ''}`
 }

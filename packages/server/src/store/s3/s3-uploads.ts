@@ -5,7 +5,9 @@ import { isId } from '../disk-layout.ts'
 import { KeyedMutex } from '../keyed-mutex.ts'
 import { distinctFiles, OpenUpload } from '../open-upload.ts'
 import { parseUpload } from '../record-file.ts'
+import { isSameUpload, recordOf, uploadOf } from '../restored-upload.ts'
 import type { BlobWriter, NewUpload, OpenedUpload, ResourceRecord, Store, UploadRecord } from '../store.ts'
+import type { ArchivedRecord } from '../store-archive.ts'
 import { superseded, unknownUpload, uploadEnded } from '../store-error.ts'
 import { checkedOwners, checkFiles, newResourceId } from '../store-parts.ts'
 import { blobTooLong, completeWriter, UploadBlobWriter } from '../upload-blob-writer.ts'
@@ -53,6 +55,20 @@ export class S3Uploads {
       this.#create({ version: 1, id, secretHash: secret.hash(), owners, files, createdAtMs, principal }),
     )
     return { id, secret, missing: [...opened.covered], expiresAtMs: createdAtMs + limits.abandonedMs }
+  }
+
+  /** As `StoreArchive.restore`. */
+  async restore(archived: ArchivedRecord): Promise<readonly Digest[]> {
+    const { limits, changes, events } = this.#parts
+    const wanted = uploadOf(archived, limits)
+    const { id } = wanted
+    return changes.run(id, async () => {
+      const begun = await this.#find(id)
+      if (begun !== undefined && isSameUpload(begun.open.record, wanted))
+        return this.#lacking(begun.open.namespace, distinctFiles(wanted.files))
+      if (begun !== undefined) await this.#end(begun).finally(() => events.emit({ type: 'aborted', id }))
+      return [...(await this.#create(wanted)).covered]
+    })
   }
 
   async find(id: string): Promise<UploadRecord | undefined> {
@@ -312,17 +328,13 @@ export class S3Uploads {
   async #commit(known: KnownUpload): Promise<ResourceRecord> {
     const { records, events, clock } = this.#parts
     const { open } = known
-    const { id, secretHash, owners, files, createdAtMs, principal } = open.record
+    const { id } = open.record
     open.activeAtMs = clock.monotonic()
     if (open.isolated) await this.#linkDone(open)
     const lookedAtMs = clock.monotonic()
     await this.#assertComplete(open)
-    const committedAtMs = clock.now()
-    const record: ResourceRecord = {
-      ...{ version: 1, id, secretHash, owners, files, door: 'v1', createdAtMs, committedAtMs },
-      ...{ capabilities: [], principal },
-    }
-    const published = await records.publish(record)
+    const { record, fetchedAtMs } = recordOf(open.record, clock.now())
+    const published = await records.publish(record, fetchedAtMs)
     if (clock.monotonic() - lookedAtMs > trustMs) {
       // Nobody has heard of it yet: without its blobs it never was.
       await this.#assertComplete(open).catch(async (error: unknown) => {
