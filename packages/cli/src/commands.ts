@@ -2,6 +2,7 @@
 import { injectOptions } from './inject-options.ts'
 import { connectionOptions, json, logLevel, namespace, type Option, quiet, secretFile } from './options.ts'
 import { serveOptions } from './serve-options.ts'
+import { copyStoreOptions, verifyStoreOptions } from './store-options.ts'
 import { clusterOptions, doctorOptions, submitOptions } from './submit-options.ts'
 import { wrapOptions } from './wrap-options.ts'
 
@@ -290,19 +291,15 @@ export const commands: readonly Command[] = [
     usage: '',
     positionalsMin: 0,
     positionalsMax: 0,
-    options: [
-      { name: 'store', value: 'DIRECTORY', help: 'the store of a server that does not run' },
-      { name: 'read-only', help: 'look beside a running server, without its lock' },
-      { name: 'repair', help: 'move damaged blobs to quarantine/ in the store' },
-      quiet,
-      json,
-      logLevel,
-    ],
+    options: verifyStoreOptions,
     details: [
       'Reads every record, every name and every blob, and compares sizes and digests. Names what is damaged and whose it is; what is only left over costs room and does no harm. Ends with 65 when something is damaged.',
-      'Nothing is ever deleted. A blob that --repair has moved away is missing: its resources cannot be fetched until somebody stages the same file in the namespace again, which puts it back for all of them.',
+      'Nothing is deleted. A blob that --repair has taken out of use is missing: its resources cannot be fetched until somebody stages the same file in the namespace again, which puts it back for all of them. In a bucket its bytes stay where they were until the servers find, after a day, that nothing leads to them.',
     ],
-    examples: ['supercargo store verify --store /var/lib/supercargo --read-only'],
+    examples: [
+      'supercargo store verify --store /var/lib/supercargo --read-only',
+      'supercargo store verify --store s3://spark-cargo/production',
+    ],
     onStop: 'nothing has been changed',
   },
   {
@@ -311,18 +308,16 @@ export const commands: readonly Command[] = [
     usage: '',
     positionalsMin: 0,
     positionalsMax: 0,
-    options: [
-      { name: 'from', value: 'STORE', help: 'a directory; no server may run on it' },
-      { name: 'to', value: 'STORE', help: 'an empty one, or one that was copied from there before' },
-      quiet,
-      json,
-      logLevel,
-    ],
+    options: copyStoreOptions,
     details: [
       'Ids, secrets, owners, capabilities, times, names, tokens and the memory of the collector stay as they are, so clients and pods notice nothing. Every byte is verified on its way. Run again after it was stopped, it goes on where it was. What is damaged is named and left out; then it ends with 65.',
       'Uploads that are not committed stay behind. Point the server at the new store when the copy has ended.',
+      'A running server keeps a directory locked; a bucket nobody locks, so stop all its servers first. The options of the bucket, and its credentials, are as for serve. From one bucket to another they hold for both: where the two are asked in different ways, copy to a directory and from there.',
     ],
-    examples: ['supercargo store copy --from /var/lib/supercargo --to /mnt/larger/supercargo'],
+    examples: [
+      'supercargo store copy --from /var/lib/supercargo --to /mnt/larger/supercargo',
+      'supercargo store copy --from /var/lib/supercargo --to s3://spark-cargo/production',
+    ],
     onStop: 'what has been copied stays for the next run',
   },
   {

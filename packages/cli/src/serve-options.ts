@@ -1,6 +1,14 @@
 /** The options of `serve`: the server's settings as flags. A test compares them with what the server knows. */
 import type { Option } from './options.ts'
 
+/** How a store in a bucket is asked, by whichever command. */
+export const bucketOptions: readonly Option[] = [
+  { name: 'store-endpoint', value: 'URL', help: 'where the bucket is; AWS_ENDPOINT_URL_S3, else AWS' },
+  { name: 'store-region', value: 'REGION', help: 'the region of the bucket; AWS_REGION, else us-east-1' },
+  { name: 'store-path-style', help: 'the bucket is in the path of URLs; else what suits the endpoint' },
+  { name: 'store-ca-file', value: 'FILE', help: 'PEM; authorities that the endpoint of the bucket is believed by' },
+]
+
 export const serveOptions: readonly Option[] = [
   { name: 'config', value: 'FILE', help: "settings as YAML, or the 2017 server's .properties" },
   { name: 'print-config', help: 'print the effective settings and end' },
@@ -14,10 +22,7 @@ export const serveOptions: readonly Option[] = [
     value: 'PLACE',
     help: 'where everything is kept: a directory of this server alone, or s3://bucket/prefix',
   },
-  { name: 'store-endpoint', value: 'URL', help: 'where the bucket is; AWS_ENDPOINT_URL_S3, else AWS' },
-  { name: 'store-region', value: 'REGION', help: 'the region of the bucket; AWS_REGION, else us-east-1' },
-  { name: 'store-path-style', help: 'the bucket is in the path of URLs; else what suits the endpoint' },
-  { name: 'store-ca-file', value: 'FILE', help: 'PEM; authorities that the endpoint of the bucket is believed by' },
+  ...bucketOptions,
   { name: 'redirect-downloads', help: 'answer reads with an address in the bucket, which pods must reach' },
   { name: 'redirect-ms', value: 'DURATION', help: 'how long such an address is good for' },
   {

@@ -46,7 +46,7 @@ describe('store verify', () => {
     const { code, out } = await said('store', 'verify', '--store', copied, '--repair')
     expect(code).toBe(65)
     expect(out).toContain('damaged   1\n')
-    expect(out).toMatch(/corrupt-blob +blobs\/spark\/.*; moved to quarantine\/spark\/[0-9a-f]{64} +[0-9a-z]{26}\n/)
+    expect(out).toMatch(/corrupt-blob +blobs\/spark\/.*; set aside in quarantine\/spark\/[0-9a-f]{64} +[0-9a-z]{26}\n/)
     expect(existsSync(blob)).toBe(false)
     expect((await said('store', 'verify', '--store', copied)).out).toContain('missing-blob')
   })

@@ -1,14 +1,23 @@
 /** `supercargo store …`: the check of a store, and its copy into another. */
 import { formatBytes, formatDuration, kindTable } from '@supercargo/protocol'
-import { type CopyReport, copyStoreAt, type StoreFault, type VerifyReport, verifyStore } from '@supercargo/server'
+import {
+  type BucketAccess,
+  type CopyReport,
+  copyStoreAt,
+  type StoreFault,
+  type VerifyReport,
+  verifyStoreAt,
+} from '@supercargo/server'
 import type { Run } from './invocation.ts'
+import type { Io } from './io.ts'
 import { ProgressLine } from './progress.ts'
-import { usageError } from './settings.ts'
+import { type Settings, usageError } from './settings.ts'
 import { table } from './table.ts'
 
 export const verifyStoreCommand: Run = async ({ settings, io }) => {
-  const directory = settings.text('store')
-  if (directory === undefined) throw usageError('store verify needs a store', 'name its directory with --store')
+  const store = settings.text('store')
+  if (store === undefined)
+    throw usageError('store verify needs a store', 'name its directory, or s3://bucket/prefix, with --store')
   const [readOnly, repair] = [settings.on('read-only'), settings.on('repair')]
   if (readOnly && repair)
     throw usageError('--repair changes the store, --read-only does not', 'stop the server to repair its store')
@@ -16,7 +25,10 @@ export const verifyStoreCommand: Run = async ({ settings, io }) => {
   const onProgress = (done: { bytes: number; bytesTotal: number }): void =>
     progress.update({ phase: 'hashing', ...done })
   try {
-    const report = await verifyStore({ directory, readOnly, repair, signal: io.signal, onProgress })
+    const report = await verifyStoreAt({
+      ...{ store, readOnly, repair, onProgress, access: bucketAccess(settings, io) },
+      ...{ signal: io.signal, clock: io.clock },
+    })
     progress.clear()
     io.stdout(settings.on('json') ? `${JSON.stringify(report)}\n` : verifiedText(report))
     progress.note(`read ${formatBytes(report.bytes)} in ${formatDuration(progress.elapsedMs)}`)
@@ -34,13 +46,28 @@ export const copyStoreCommand: Run = async ({ settings, io }) => {
   const onProgress = (done: { bytes: number; bytesTotal: number }): void =>
     progress.update({ phase: 'sending', ...done })
   try {
-    const report = await copyStoreAt({ from, to, signal: io.signal, clock: io.clock, onProgress })
+    const report = await copyStoreAt({
+      ...{ from, to, onProgress, access: bucketAccess(settings, io) },
+      ...{ signal: io.signal, clock: io.clock },
+    })
     progress.clear()
     io.stdout(settings.on('json') ? `${JSON.stringify(report)}\n` : copiedText(report))
     progress.note(`copied ${formatBytes(report.sentBytes)} in ${formatDuration(progress.elapsedMs)}`)
     return exitCodeFor(report.faults)
   } finally {
     progress.clear()
+  }
+}
+
+/** As `serve` asks its bucket. */
+function bucketAccess(settings: Settings, { env: environment }: Io): BucketAccess {
+  const style = settings.text('store-path-style')
+  return {
+    environment,
+    endpoint: settings.text('store-endpoint'),
+    region: settings.text('store-region'),
+    pathStyle: style === undefined ? undefined : style === 'true',
+    caFile: settings.text('store-ca-file'),
   }
 }
 
@@ -52,7 +79,7 @@ function exitCodeFor(faults: readonly StoreFault[]): number {
 function verifiedText(report: VerifyReport): string {
   const { resources, openUploads, blobs, bytes, names, faults, leftovers, leftoversTotal } = report
   const summary = [
-    `store     ${report.directory}`,
+    `store     ${report.store}`,
     `holds     ${resources} resources, ${blobs} blobs (${formatBytes(bytes)}), ${names} names, ${openUploads} open uploads`,
     `damaged   ${faults.length === 0 ? 'nothing' : faults.length}`,
     `left over ${leftoversTotal === 0 ? 'nothing' : `${leftoversTotal}; a running server removes what is its own`}`,
@@ -82,7 +109,7 @@ function faultTable(faults: readonly StoreFault[]): string {
   const rows = faults.map(({ code, at, detail, resourceIds, quarantine }) => [
     code,
     at,
-    quarantine === undefined ? detail : `${detail}; moved to ${quarantine}`,
+    quarantine === undefined ? detail : `${detail}; set aside in ${quarantine}`,
     resourceIds.length === 0 ? '-' : resourceIds.join(', '),
   ])
   return `\n${table(['DAMAGED', 'WHERE', 'HOW', 'RESOURCES'], rows)}`

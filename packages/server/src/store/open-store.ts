@@ -34,7 +34,8 @@ export type StoreLocation =
   | { readonly kind: 'disk'; readonly directory: string }
   | { readonly kind: 's3'; readonly place: S3Place }
 
-const unknownAccess: BucketAccess = {
+/** Without credentials. */
+export const unknownAccess: BucketAccess = {
   ...{ environment: {}, endpoint: undefined, region: undefined, pathStyle: undefined, caFile: undefined },
 }
 const schemePattern = /^([a-z][a-z0-9+.-]*):\/\//i

@@ -73,7 +73,7 @@ describe('a store that is whole', () => {
     await sendBlob(store, open.id, content(10))
     await store.close()
     expect(await verify()).toEqual({
-      directory: harness.directory,
+      store: harness.directory,
       ...{ resources: 2, openUploads: 1, blobs: 4, bytes: 50_010, names: 1 },
       ...{ faults: [], leftovers: [], leftoversTotal: 0 },
     })

@@ -25,7 +25,8 @@ export interface VerifyOptions {
 }
 
 export interface VerifyReport {
-  readonly directory: string
+  /** The directory or the place in a bucket. */
+  readonly store: string
   readonly resources: number
   readonly openUploads: number
   readonly blobs: number
@@ -89,7 +90,7 @@ class Verification {
     await this.#judgeBlobs(found.bad, found.orphans)
     await this.#readNames(this.#layout.names)
     return {
-      directory,
+      store: directory,
       resources: this.#resources.size,
       openUploads: this.#openUploads,
       blobs: found.blobs,

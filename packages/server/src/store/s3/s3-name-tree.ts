@@ -1,31 +1,14 @@
 /** Trees of names in a bucket: each tree is one object, so that every change of it is one comparing write. */
-import { digestSchema, pathFault, printable, SupercargoError } from '@supercargo/protocol'
+import { pathFault, printable, SupercargoError } from '@supercargo/protocol'
 import type { Clock } from '@supercargo/transfer'
 import type { BucketObjects } from '@supercargo/transfer/s3'
-import { z } from 'zod'
-import { checkedNamespace, isNamespace } from '../disk-layout.ts'
+import { checkedNamespace } from '../disk-layout.ts'
 import { treePattern } from '../name-files.ts'
 import type { ListedName, NamedFile, NameEntry, NamePlace, NameTree } from '../name-tree.ts'
-import { damagedName, isDirectory, nameTaken, noSuchDirectory, notDirectory, notEmpty } from '../name-tree-error.ts'
+import { isDirectory, nameTaken, noSuchDirectory, notDirectory, notEmpty } from '../name-tree-error.ts'
 import { newResourceId } from '../store-parts.ts'
 import type { S3Layout } from './s3-layout.ts'
-
-/** Entries by path; the top is always there and is none. */
-type Entries = Map<string, NameEntry>
-
-const fileSchema = z.object({
-  type: z.literal('file'),
-  resourceId: z.string(),
-  file: z.string(),
-  sizeBytes: z.int().nonnegative(),
-  digest: digestSchema,
-  modifiedMs: z.number().nonnegative(),
-})
-const directorySchema = z.object({ type: z.literal('directory'), modifiedMs: z.number().nonnegative() })
-const treeSchema = z.object({
-  version: z.literal(1),
-  entries: z.array(z.tuple([z.string(), z.discriminatedUnion('type', [fileSchema, directorySchema])])),
-})
+import { type Entries, parseTree, treesIn } from './s3-name-objects.ts'
 
 /** A tree is read and written as a whole: beyond this that would be slow, and an uploader has no business with so many. */
 const namesMax = 20_000
@@ -131,7 +114,7 @@ class BucketNameTree implements NameTree {
   }
 
   async *everything(): AsyncGenerator<{ readonly place: NamePlace; readonly entry: NameEntry }> {
-    for await (const top of this.#trees()) {
+    for await (const top of treesIn(this.#objects, this.#layout)) {
       const entries = [...(await this.#read(top))].sort(([a], [b]) => b.length - a.length)
       for (const [path, entry] of entries) yield { place: { ...top, path }, entry }
     }
@@ -139,20 +122,11 @@ class BucketNameTree implements NameTree {
 
   async tidy({ isThere, emptyMs, signal }: Parameters<NameTree['tidy']>[0]): Promise<number> {
     let removed = 0
-    for await (const top of this.#trees()) {
+    for await (const top of treesIn(this.#objects, this.#layout)) {
       if (signal.aborted) return removed
       removed += await this.#tidyTree(top, isThere, emptyMs)
     }
     return removed
-  }
-
-  async *#trees(): AsyncGenerator<NamePlace> {
-    for await (const { key } of this.#objects.list(this.#layout.names)) {
-      const [namespace = '', name = '', ...rest] = key.slice(this.#layout.names.length).split('/')
-      const tree = name.replace(/\.json$/, '')
-      if (rest.length > 0 || tree === name || !isNamespace(namespace) || !treePattern.test(tree)) continue
-      yield { namespace, tree, path: '' }
-    }
   }
 
   async #tidyTree(top: NamePlace, isThere: (id: string) => Promise<boolean>, emptyMs: number): Promise<number> {
@@ -219,14 +193,6 @@ class BucketNameTree implements NameTree {
     if (!treePattern.test(tree)) throw new SupercargoError('unsafe', 'unsafe-name', 'this is not the name of a tree')
     assertPath(path)
     return `${this.#layout.names}${checkedNamespace(namespace)}/${tree}.json`
-  }
-}
-
-function parseTree(text: string): Entries {
-  try {
-    return new Map(treeSchema.parse(JSON.parse(text)).entries)
-  } catch (error) {
-    throw damagedName(error)
   }
 }
 
