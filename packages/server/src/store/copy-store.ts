@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { type StagedFile, SupercargoError } from '@supercargo/protocol'
 import type { StagingTokens } from '../tokens/staging-tokens.ts'
 import type { StoreMaintenance } from './maintenance.ts'
-import type { NameTree } from './name-tree.ts'
+import type { NameEntry, NamePlace, NameTree } from './name-tree.ts'
 import type { ResourceRecord, Store } from './store.ts'
 import type { StoreArchive } from './store-archive.ts'
 import type { StoreFault } from './store-fault.ts'
@@ -41,6 +41,8 @@ export interface CopyReport {
 
 /** One read; its bytes are given away, so each takes a buffer of its own. */
 const chunkBytes = 1 << 20
+/** A tree of a bucket is written whole, so many at a time cost one write. */
+const namesAtOnce = 5000
 
 /**
  * Ids, secrets' hashes, owners, capabilities, times, principals, names, tokens and what the collector remembers are kept.
@@ -52,7 +54,7 @@ export async function copyStore(options: CopyOptions): Promise<CopyReport> {
   await expectSameCluster(source, target)
   const copy = new Copy(options)
   await copy.resources()
-  const names = await copyNames(options)
+  const names = await copyNames(options, copy.there)
   const tokens = await copyTokens(options, copy.faults)
   // Last: a target that remembers has everything that it remembers of.
   await copyMemory(source, target)
@@ -64,6 +66,8 @@ class Copy {
   copied = 0
   present = 0
   sentBytes = 0
+  /** Ids of all that the target has of the source. */
+  readonly there = new Set<string>()
   readonly faults: StoreFault[] = []
   readonly #options: CopyOptions
   #doneBytes = 0
@@ -125,6 +129,7 @@ class Copy {
       if (!isDeepStrictEqual(there, record)) await target.store.update(id, () => record)
       this.present++
     }
+    this.there.add(id)
     this.#progress(before + bytesOf(record) - this.#doneBytes)
   }
 
@@ -194,18 +199,25 @@ async function expectSameCluster(source: CopyableStore, target: CopyableStore): 
 }
 
 /** Names of what has come over. One that leads nowhere counts as absent, there as here. */
-async function copyNames({ source, target, signal }: CopyOptions): Promise<number> {
+async function copyNames({ source, target, signal }: CopyOptions, there: ReadonlySet<string>): Promise<number> {
   let names = 0
+  let top: NamePlace | undefined
+  let batch = new Map<string, NameEntry>()
   for await (const { place, entry } of source.names.everything()) {
     signal.throwIfAborted()
-    if (entry.type === 'directory') await target.names.makeDirectory(place)
-    else if ((await target.store.read(entry.resourceId)) !== undefined) {
-      names++
-      const { type: _, ...file } = entry
-      const there = await target.names.look(place)
-      if (!isDeepStrictEqual(there, entry)) await target.names.put(place, file, { overwrite: true, makeParents: true })
+    const isOther = top?.namespace !== place.namespace || top.tree !== place.tree
+    if (top !== undefined && (isOther || batch.size === namesAtOnce)) {
+      await target.names.restore(top, batch)
+      batch = new Map()
     }
+    top = { ...place, path: '' }
+    if (entry.type === 'file') {
+      if (!there.has(entry.resourceId)) continue
+      names++
+    }
+    batch.set(place.path, entry)
   }
+  if (top !== undefined) await target.names.restore(top, batch)
   return names
 }
 

@@ -1,4 +1,5 @@
 /** The tree of names on disk: directories are directories, a file's name is a small file that says which resource it means. */
+import { isDeepStrictEqual } from 'node:util'
 import { pathFault, printable, SupercargoError } from '@supercargo/protocol'
 import { type Clock, isErrno } from '@supercargo/transfer'
 import { checkedNamespace, type DiskLayout } from './disk-layout.ts'
@@ -159,6 +160,17 @@ class DiskNameTree implements NameTree {
 
   everything(): AsyncIterable<{ readonly place: NamePlace; readonly entry: NameEntry }> {
     return walkTrees(this.#system, this.#layout.names)
+  }
+
+  async restore(top: NamePlace, names: ReadonlyMap<string, NameEntry>): Promise<void> {
+    for (const [path, entry] of names) {
+      const place = { ...top, path }
+      if (entry.type === 'directory') await this.makeDirectory(place)
+      else if (!isDeepStrictEqual(await this.look(place), entry)) {
+        const { type: _, ...file } = entry
+        await this.put(place, file, { overwrite: true, makeParents: true })
+      }
+    }
   }
 
   async #isStale(entry: NameEntry, isThere: (id: string) => Promise<boolean>, emptyMs: number): Promise<boolean> {

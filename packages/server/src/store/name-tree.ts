@@ -63,6 +63,11 @@ export interface NameTree {
   /** Every name of every tree, what is inside before what holds it; the tops themselves are not among them. */
   everything(): AsyncIterable<{ readonly place: NamePlace; readonly entry: NameEntry }>
   /**
+   * Takes in names of one tree of another store, whatever they led to here; `top` is its top. As `put` each, and cheap for many
+   * at a time. Repeated, it changes nothing.
+   */
+  restore(top: NamePlace, names: ReadonlyMap<string, NameEntry>): Promise<void>
+  /**
    * Removes names whose resource `isThere` denies and directories that have been empty for `emptyMs` by the wall clock.
    * Resolves to the number of names removed.
    */

@@ -171,6 +171,32 @@ describe('a copy in a bucket', () => {
     expect(await contents(to)).toEqual(await contents(from))
   })
 
+  it('writes a tree of names once, however many it has', async () => {
+    const [from, to] = [await filled(diskPlace()), bucketPlace()]
+    const { store, names } = await from.open()
+    const two = from.records[1]!
+    const file = { resourceId: two.id, file: 'b.jar', ...two.files[0]!, modifiedMs: 4 }
+    for (let n = 0; n < 100; n++) {
+      const { path: _, ...named } = file
+      const place = { namespace: 'other', tree: 'large', path: `folder-${n % 7}/name-${n}` }
+      await names.put(place, named, { overwrite: false, makeParents: true })
+    }
+    await store.close()
+    const written: string[] = []
+    const objects = Object.create(to.bucket) as MemoryBucket
+    objects.write = (key, ...rest) => {
+      written.push(key)
+      return to.bucket.write(key, ...rest)
+    }
+    const target: Place = { open: () => to.open({ objects }) }
+    expect(await copy(from, target)).toMatchObject({ names: 101 })
+    expect(written.filter((key) => key.startsWith('team/names/')).length).toBe(2)
+    expect(await contents(to)).toEqual(await contents(from))
+    written.length = 0
+    await copy(from, target)
+    expect(written.filter((key) => key.startsWith('team/names/'))).toEqual([])
+  })
+
   it('is refused where another cluster has the store, or another resource the id', async () => {
     const [from, to] = [await filled(diskPlace()), bucketPlace()]
     const other = await to.open()

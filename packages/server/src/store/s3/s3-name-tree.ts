@@ -10,6 +10,8 @@ import { newResourceId } from '../store-parts.ts'
 import type { S3Layout } from './s3-layout.ts'
 import { type Entries, parseTree, treesIn } from './s3-name-objects.ts'
 
+type PutOptions = Parameters<NameTree['put']>[2]
+
 /** A tree is read and written as a whole: beyond this that would be slow, and an uploader has no business with so many. */
 const namesMax = 20_000
 const attemptsMax = 30
@@ -47,23 +49,8 @@ class BucketNameTree implements NameTree {
     await this.#change(place, (entries) => this.#makeDirectories(entries, place, place.path))
   }
 
-  put(
-    place: NamePlace,
-    file: NamedFile,
-    { overwrite, makeParents }: { readonly overwrite: boolean; readonly makeParents: boolean },
-  ): Promise<NamedFile | undefined> {
-    return this.#change(place, (entries) => {
-      if (place.path === '') throw isDirectory(place)
-      const before = entries.get(place.path)
-      if (before?.type === 'directory') throw isDirectory(place)
-      if (before !== undefined && !overwrite) throw nameTaken(place)
-      const parent = parentOf(place.path)
-      if (makeParents) this.#makeDirectories(entries, place, parent, true)
-      else expectDirectory(entries, { ...place, path: parent })
-      if (before === undefined && entries.size >= namesMax) throw tooMany()
-      entries.set(place.path, { type: 'file', ...file })
-      return before
-    })
+  put(place: NamePlace, file: NamedFile, options: PutOptions): Promise<NamedFile | undefined> {
+    return this.#change(place, (entries) => this.#put(entries, place, file, options))
   }
 
   remove(place: NamePlace, recursive: boolean): Promise<readonly NamedFile[] | undefined> {
@@ -120,6 +107,17 @@ class BucketNameTree implements NameTree {
     }
   }
 
+  async restore(top: NamePlace, names: ReadonlyMap<string, NameEntry>): Promise<void> {
+    await this.#change(top, (entries) => {
+      for (const [path, entry] of names) {
+        assertPath(path)
+        const place = { ...top, path }
+        if (entry.type === 'directory') this.#makeDirectories(entries, place, path)
+        else this.#put(entries, place, entry, { overwrite: true, makeParents: true })
+      }
+    })
+  }
+
   async tidy({ isThere, emptyMs, signal }: Parameters<NameTree['tidy']>[0]): Promise<number> {
     let removed = 0
     for await (const top of treesIn(this.#objects, this.#layout)) {
@@ -148,6 +146,24 @@ class BucketNameTree implements NameTree {
       }
       return count - entries.size
     })
+  }
+
+  #put(
+    entries: Entries,
+    place: NamePlace,
+    file: NamedFile,
+    { overwrite, makeParents }: PutOptions,
+  ): NamedFile | undefined {
+    if (place.path === '') throw isDirectory(place)
+    const before = entries.get(place.path)
+    if (before?.type === 'directory') throw isDirectory(place)
+    if (before !== undefined && !overwrite) throw nameTaken(place)
+    const parent = parentOf(place.path)
+    if (makeParents) this.#makeDirectories(entries, place, parent, true)
+    else expectDirectory(entries, { ...place, path: parent })
+    if (before === undefined && entries.size >= namesMax) throw tooMany()
+    entries.set(place.path, { type: 'file', ...file })
+    return before
   }
 
   /** Makes a directory and its parents. */
