@@ -14,8 +14,8 @@ import { content, noLimits, stage } from '../../../packages/server/src/testing/s
 import { describeWith, provisionTimeoutMs } from '../running.ts'
 import { TestBucket } from '../s3-source/bucket.ts'
 
-/** More than two parts. */
-const large = content(20 * 2 ** 20, 7)
+/** More than one part. */
+const large = content(9 * 2 ** 20, 7)
 
 describeWith(['s3'], 'copies of a store', () => {
   let bucket: TestBucket

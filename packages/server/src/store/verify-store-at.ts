@@ -22,9 +22,16 @@ export async function verifyStoreAt({ store, clock, access, ...options }: Verify
   ])
   const { environment, ...settings } = access ?? unknownAccess
   const { objects, close } = openBucket({ ...settings, ...found.place }, { environment, clock })
+  const { signal } = options
+  // Nothing is to be kept, so whoever stops it does not wait for an answer of the bucket.
+  signal.addEventListener('abort', close)
   try {
     return await verifyBucket({ ...options, objects, prefix: found.place.prefix, store })
+  } catch (error) {
+    signal.throwIfAborted()
+    throw error
   } finally {
+    signal.removeEventListener('abort', close)
     close()
   }
 }

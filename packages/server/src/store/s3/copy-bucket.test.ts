@@ -16,6 +16,7 @@ import type { ResourceRecord } from '../store.ts'
 import { createBucketStore } from './open-bucket-store.ts'
 import { S3Layout } from './s3-layout.ts'
 import { S3Links } from './s3-links.ts'
+import { s3Survey } from './s3-survey.ts'
 
 const signal = new AbortController().signal
 const partBytes = 20_000
@@ -169,6 +170,23 @@ describe('a copy in a bucket', () => {
     await store.close()
     expect(await copy(from, to)).toMatchObject({ copied: 1, present: 2, sentBytes: 700 })
     expect(await contents(to)).toEqual(await contents(from))
+  })
+
+  it('shows the collector when the source saw the last fetch, until there is a later one', async () => {
+    const [from, to] = [await filled(diskPlace()), bucketPlace()]
+    const { id } = from.records[0]!
+    const before = (await contents(from))[`fetched ${id}`] as number
+    await copy(from, to)
+    const survey = s3Survey(to.bucket, new S3Layout('team'), { clock: systemClock })
+    const seen = async (): Promise<number> => {
+      for await (const _ of survey.records());
+      return (await survey.read(id))!.fetchedAtMs!
+    }
+    expect(Math.round(await seen())).toBe(before)
+    const { store } = await to.open()
+    await store.touch(id)
+    await store.close()
+    expect(await seen()).toBeGreaterThan(before + 1000)
   })
 
   it('writes a tree of names once, however many it has', async () => {
