@@ -52,6 +52,13 @@ export interface Disk {
   freeBytes(path: string): number
 }
 
+/**
+ * Of one write. Linux takes memory for the page cache in pieces of the size of the write, and a virtual machine that gives its
+ * free memory back does so in large pieces, which the host then has to supply anew: measured over 256 MiB in such a
+ * machine, 0.06 s of system time by 64 KiB, 0.2 to 0.8 s by 128 KiB and more. Elsewhere the further calls cost a hundredth of a second.
+ */
+const pieceBytesMax = 64 << 10
+
 const closeFile = promisify(fs.close)
 const syncFile = promisify(fs.fsync)
 
@@ -120,7 +127,7 @@ export const realDisk: Disk = {
   writeAt: (fd, chunk, position, path) =>
     told(`cannot write ${path}`, () => {
       for (let done = 0; done < chunk.length; )
-        done += fs.writeSync(fd, chunk, done, chunk.length - done, position + done)
+        done += fs.writeSync(fd, chunk, done, Math.min(chunk.length - done, pieceBytesMax), position + done)
     }),
   setMode: (fd, mode) => told('cannot set the mode of a file', () => fs.fchmodSync(fd, mode)),
   replaceText: (path, text, scratch) => writeDurably(path, text, { scratch, mode: fileMode }),

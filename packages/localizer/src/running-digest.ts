@@ -1,22 +1,33 @@
-/** The digest of a file while it arrives: inline for small files, on the hasher's thread for large ones. */
+/** The digest of a file while it arrives: by the thread that receives it, or behind it by the hasher's when that has no time to spare. */
 import { createHash, type Hash } from 'node:crypto'
 import { closeSync, openSync, readSync } from 'node:fs'
 import { type Digest, digestOf } from '@supercargo/protocol'
 import { type FollowedFile, fromFileSystemError, type Hasher } from '@supercargo/transfer'
 
-/** Hashing so much inline takes about 5 ms; to start the thread takes 15. */
-export const inlineBytesMax = 8 << 20
+/** What is there already is read again without letting others have their turn: about 7 ms of work. */
+const rereadBytesMax = 8 << 20
+/** How often it is looked whether there is time to spare. */
+const lookBytes = 8 << 20
+/** To start the other thread, and to read the file again there, costs as much as hashing so much. */
+const handedBytesMin = 64 << 20
+/** Of this thread's time. What a network of 1 Gbit/s brings takes a quarter of it, hashing included. */
+const busyMin = 0.6
 
 export class RunningDigest {
   readonly #hasher: Hasher | undefined
   readonly #path: string
+  readonly #sizeBytes: number
+  readonly #isBusy: () => boolean
+  #lookAt = lookBytes
   #inline: Hash | undefined
   #inlineBytes = 0
   #followed: FollowedFile | undefined
 
-  private constructor(hasher: Hasher | undefined, path: string) {
-    this.#hasher = hasher
+  private constructor(path: string, sizeBytes: number, hasher: Hasher | undefined, isBusy: () => boolean) {
     this.#path = path
+    this.#sizeBytes = sizeBytes
+    this.#hasher = hasher
+    this.#isBusy = isBusy
   }
 
   /**
@@ -28,12 +39,10 @@ export class RunningDigest {
     heldBytes: number,
     sizeBytes: number | undefined,
     hasher: Hasher | undefined,
+    isBusy: () => boolean = busyMeter(),
   ): RunningDigest {
-    const digest = new RunningDigest(hasher, path)
-    if (hasher !== undefined && Math.max(heldBytes, sizeBytes ?? 0) > inlineBytesMax) {
-      digest.#followed = hasher.follow(path)
-      return digest
-    }
+    const digest = new RunningDigest(path, sizeBytes ?? Number.POSITIVE_INFINITY, hasher, isBusy)
+    if (heldBytes > rereadBytesMax && digest.#handOver()) return digest
     digest.#inline = createHash('sha256')
     digest.#readTo(heldBytes)
     return digest
@@ -41,13 +50,17 @@ export class RunningDigest {
 
   /** A chunk that was written at `position`; what is not the next one is read again later. */
   update(chunk: Uint8Array, position: number): void {
-    if (this.#inline === undefined || position !== this.#inlineBytes) return
+    if (this.#inline === undefined) return
+    if (position !== this.#inlineBytes) {
+      if (this.#sizeBytes > rereadBytesMax) this.#handOver()
+      return
+    }
     this.#inline.update(chunk)
     this.#inlineBytes += chunk.length
-    if (this.#hasher === undefined || this.#inlineBytes <= inlineBytesMax) return
-    // Larger than it was known to be: from here on the thread does it, from the first byte.
-    this.#inline = undefined
-    this.#followed = this.#hasher.follow(this.#path)
+    if (this.#inlineBytes < this.#lookAt) return
+    this.#lookAt += lookBytes
+    const isBusy = this.#isBusy()
+    if (isBusy && this.#sizeBytes - this.#inlineBytes >= handedBytesMin) this.#handOver()
   }
 
   /** So many bytes from the start are in the file. */
@@ -72,6 +85,14 @@ export class RunningDigest {
     this.#followed = undefined
   }
 
+  /** From here on the thread does it, from the first byte. */
+  #handOver(): boolean {
+    if (this.#hasher === undefined) return false
+    this.#inline = undefined
+    this.#followed = this.#hasher.follow(this.#path)
+    return true
+  }
+
   #readTo(bytes: number): void {
     if (this.#inlineBytes >= bytes) return
     try {
@@ -91,5 +112,16 @@ export class RunningDigest {
     } catch (error) {
       throw fromFileSystemError(error, `cannot read ${this.#path}`)
     }
+  }
+}
+
+/** Whether this thread was at work most of the time since it was last asked. */
+function busyMeter(): () => boolean {
+  let last = performance.eventLoopUtilization()
+  return () => {
+    const now = performance.eventLoopUtilization()
+    const { utilization } = performance.eventLoopUtilization(now, last)
+    last = now
+    return utilization >= busyMin
   }
 }
