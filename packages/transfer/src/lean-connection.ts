@@ -30,11 +30,15 @@ interface Exchange {
   readonly resolve: (answer: LeanAnswer) => void
   readonly reject: (error: SupercargoError) => void
   received: Buffer
+  /** Of the body, what came with its head: in the connection's buffer, where it stays until the next read. */
+  rest: Buffer | undefined
   body: SocketBody | undefined
   keepAlive: boolean
 }
 
 const readBytes = 256 << 10
+/** What came with the head, and is not more, goes into memory of its own, so that the connection is free soon. */
+const copiedBytesMax = 16 << 10
 
 export class LeanConnection {
   readonly socket: Socket
@@ -75,7 +79,7 @@ export class LeanConnection {
     this.#used++
     return new Promise((resolve, reject) => {
       const received: Buffer = Buffer.alloc(0)
-      this.#exchange = { ask, resolve, reject, received, body: undefined, keepAlive: false }
+      this.#exchange = { ask, resolve, reject, received, rest: undefined, body: undefined, keepAlive: false }
       this.socket.ref()
       this.socket.setTimeout(this.socket.connecting ? ask.connectTimeoutMs : ask.idleTimeoutMs)
       if (this.socket.connecting) this.socket.once('connect', () => this.socket.setTimeout(ask.idleTimeoutMs))
@@ -124,11 +128,13 @@ export class LeanConnection {
     exchange.keepAlive = head.keepAlive
     // Until somebody reads, nothing more is to come.
     this.#pause()
-    const source = { pause: () => this.#pause(), resume: () => this.#resume(), drop: () => this.#drop(exchange) }
+    const resume = (): void => this.#resumeBody(exchange)
+    const source = { pause: () => this.#pause(), resume, drop: () => this.#drop(exchange) }
     const body = new SocketBody(head.framing, source, exchange.ask.target)
     exchange.body = body
     exchange.resolve({ statusCode: head.status, headers: head.headers, body })
-    this.#takeBody(exchange, body, rest)
+    if (rest.length > copiedBytesMax) exchange.rest = rest
+    else this.#takeBody(exchange, body, rest)
   }
 
   #takeBody(exchange: Exchange, body: SocketBody, bytes: Buffer): void {
@@ -151,6 +157,20 @@ export class LeanConnection {
   #resume(): void {
     this.#paused = false
     this.socket.resume()
+  }
+
+  /** Whoever reads gets what is here before anything overwrites it. */
+  #resumeBody(exchange: Exchange): void {
+    const { rest, body } = exchange
+    if (rest === undefined) return this.#resume()
+    exchange.rest = undefined
+    this.#paused = false
+    try {
+      this.#takeBody(exchange, body!, rest)
+    } catch (error) {
+      return this.stop(fromConnectionError(error, exchange.ask.target))
+    }
+    if (this.#exchange === exchange && !this.#paused) this.#resume()
   }
 
   #drop(exchange: Exchange): void {

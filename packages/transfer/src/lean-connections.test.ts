@@ -65,6 +65,31 @@ describe.each([true, false])('a body that is lent: %s,', (lent) => {
     }
   })
 
+  it.each([
+    ['with a length', 'Content-Length: 400000\r\n', ['', '']],
+    ['in chunks', 'Transfer-Encoding: chunked\r\n', ['61A80\r\n', '\r\n0\r\n\r\n']],
+    ['that ends with its connection', 'Connection: close\r\n', ['', '']],
+  ])(
+    '%s that came with its head is whole, however late it is taken and however slowly',
+    async (name, field, around) => {
+      const large = Buffer.from(Array.from({ length: 400_000 }, (_, index) => (index * 7 + (index >> 8)) % 256))
+      const wire = [Buffer.from(`HTTP/1.1 200 OK\r\n${field}\r\n${around[0]}`), large, Buffer.from(around[1]!)]
+      const url = await saying([Buffer.concat(wire)], (socket) => name.includes('connection') && socket.end())
+      const client = servers.client()
+      for (const turns of [0, 1, 10]) {
+        const { stream } = await client.request({ url })
+        for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve))
+        const chunks: Buffer[] = []
+        const slowly = async (chunk: Buffer): Promise<void> => {
+          chunks.push(Buffer.from(chunk))
+          await new Promise((resolve) => setImmediate(resolve))
+        }
+        await receive(stream, slowly, { lent, source: 'it' })
+        expect(Buffer.concat(chunks).equals(large)).toBe(true)
+      }
+    },
+  )
+
   it('waits for its taker, who gets all of it in order', async () => {
     const large = Buffer.alloc(3 << 20, 7)
     const { url } = await servers.http((_, response) => response.end(large))
