@@ -2,7 +2,7 @@
 import { lookup } from 'node:dns/promises'
 import { readFile } from 'node:fs/promises'
 import { userInfo } from 'node:os'
-import { type Environment, SupercargoError } from '@supercargo/protocol'
+import { type Environment, printable, SupercargoError } from '@supercargo/protocol'
 import { fromFileSystemError } from '@supercargo/transfer'
 import type { HadoopConfiguration, HadoopSettings } from '../../hadoop/configuration.ts'
 import {
@@ -25,29 +25,33 @@ export interface AuthenticatorOptions {
   readonly redactor: Redactor
   /** Milliseconds since 1970. */
   readonly now: () => number
+  /** Hears of what is configured and of no use. */
+  readonly log?: ((line: string) => void) | undefined
 }
 
 const tokenFileBytesMax = 1 << 20
 
 /**
  * The token of the token file that is for this cluster, else Kerberos where the plan has a keytab, else the user's name. A
- * token for another cluster is never sent. Throws kind `denied` for an expired one, and where Kerberos is demanded and nothing is given.
+ * token for another cluster is never sent; that there is none is said, as Hadoop goes on by name, too. Throws kind `denied` for an expired one, and where Kerberos is demanded and nothing is given.
  */
 export async function createAuthenticator(cluster: Cluster, options: AuthenticatorOptions): Promise<Authenticator> {
-  const { settings, configuration, environment } = options
+  const { settings, configuration, environment, log } = options
   const file = settings?.tokenFile ?? environment.HADOOP_TOKEN_FILE_LOCATION
   const tokens = file === undefined ? [] : await readTokens(file)
   const token = await tokenFor(cluster, tokens)
   if (file !== undefined && token !== undefined) return byToken(cluster, file, token, options)
   if (settings?.kerberos !== undefined) return createNegotiator(settings.kerberos)
+  const services = tokens.map(({ service }) => printable(service).slice(1, -1)).join(', ')
+  const found = file === undefined ? 'no token file is given' : `${file} has tokens for ${services || 'nothing'}`
   if (configuration.get('hadoop.security.authentication')?.toLowerCase() === 'kerberos') {
-    const services = tokens.map(({ service }) => service).join(', ')
-    const found = file === undefined ? 'no token file is given' : `${file} has tokens for ${services || 'nothing'}`
     throw new SupercargoError('denied', 'no-token', `there is no delegation token for ${cluster.name}: ${found}`, {
       hint: 'give one by hadoop.tokenFile, or a keytab by hadoop.kerberos',
     })
   }
-  return byName(settings?.user ?? environment.HADOOP_USER_NAME ?? systemUser())
+  const user = settings?.user ?? environment.HADOOP_USER_NAME ?? systemUser()
+  if (file !== undefined) log?.(`${cluster.name} is asked ${namely(user)} and without a delegation token: ${found}`)
+  return byName(user)
 }
 
 /** A token of the file whose service is this cluster; one that names no service, in a file of its own, is for whoever is asked. */
@@ -122,6 +126,10 @@ function byToken(
 function byName(user: string | undefined): Authenticator {
   const proof: Proof = { query: user === undefined ? {} : { 'user.name': user }, headers: {} }
   return { prove: async () => proof, learn: () => {}, renew: async () => false }
+}
+
+function namely(user: string | undefined): string {
+  return user === undefined ? 'without a name' : `as ${printable(user).slice(1, -1)}`
 }
 
 /** Undefined for a user id without a name, as in many pods: the server then takes its own default. */

@@ -20,6 +20,8 @@ export interface ConnectOptions {
   readonly redactor: Redactor
   /** Milliseconds since 1970. */
   readonly now?: (() => number) | undefined
+  /** Hears of what is not checked or of no use, and why. */
+  readonly log?: ((line: string) => void) | undefined
 }
 
 /** Nothing is asked yet. Throws kinds `invalid` and `denied` for what cannot lead to an answer. */

@@ -340,6 +340,22 @@ describe('a delegation token', () => {
     expect(hdfs.asked).toEqual([])
   })
 
+  it('that is not in the file is said to be missing, and the name alone is sent where nothing else is demanded', async () => {
+    await using hdfs = await good()
+    const lines: string[] = []
+    const tokens = [tokenFor('ha-hdfs:elsewhere')]
+    const file = await tokenFile('tokens', writableFile(tokens))
+    const source = sourceOf([hdfs.nameNode.origin], { tokenFile: file }, { log: (line) => lines.push(line) })
+    expect((await all(source)).equals(bytes)).toBe(true)
+    const sent = new URL(hdfs.nameNode.requests[0]!.path, 'http://x').searchParams
+    expect([sent.get('delegation'), sent.get('user.name')]).toEqual([null, 'alice'])
+    const told = lines.filter((line) => line.includes('delegation token'))
+    expect(told).toEqual([
+      `cargo is asked as alice and without a delegation token: ${file} has tokens for ha-hdfs:elsewhere`,
+    ])
+    expect(lines.join()).not.toContain(urlStringOf(tokens[0]!))
+  })
+
   it('that was refused and is another by now is sent once more; else the refusal stands', async () => {
     await using hdfs = await good()
     const stale = tokenFor('cargo', { password: Buffer.from('stale') })

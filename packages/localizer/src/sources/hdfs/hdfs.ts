@@ -11,18 +11,13 @@ import { type CheckedFile, statedChecksum } from './stated-checksum.ts'
 import { decodedPath, type HdfsUri, parseHdfsUri } from './uri.ts'
 import type { WebHdfs } from './web-hdfs.ts'
 
-export interface HdfsSourceOptions extends ConnectOptions {
-  /** Hears of what is not checked, and why. */
-  readonly log?: ((line: string) => void) | undefined
-}
-
 /** What is smaller is brought by one request, or begun anew. */
 const repeatedBytesMin = 1 << 20
 
-export function createHdfsSource(options: HdfsSourceOptions): Source {
+export function createHdfsSource(options: ConnectOptions): Source {
   const clients = new Map<string, Promise<WebHdfs>>()
   const connected = new Set<WebHdfs>()
-  /** What `stat` saw: the next `open` from 0 need not ask again, as the end of its bytes is checked in any case. */
+  /** What `stat` or a listing saw: the next `open` from 0 need not ask again, as the end of its bytes is checked in any case. */
   const seen = new Map<string, FileStatus>()
   const failed = new Map<string, Set<string>>()
   /** By version, of files that may be brought by several requests. */

@@ -36,7 +36,7 @@ const classes: Readonly<Record<string, ProviderName>> = {
 const providersDefault: readonly ProviderName[] = ['temporary', 'simple', 'environment', 'standard-chain']
 const masterProvidersDefault: readonly ProviderName[] = ['simple', 'environment']
 
-/** Throws kind `invalid` for a class that is not known, and for keys in a store that only Java reads. */
+/** Throws kind `invalid` for a class that is not known, and for keys in a store that only Hadoop reads. */
 export function credentialSettings(option: Option, hadoop: HadoopConfiguration): CredentialSettings {
   const providers = providersOf(option, 'aws.credentials.provider') ?? providersDefault
   const role = providers.includes('assumed-role') ? roleOf(option) : undefined
@@ -45,7 +45,7 @@ export function credentialSettings(option: Option, hadoop: HadoopConfiguration):
   const keyed = [...providers, ...(role?.providers ?? [])].some((name) => name === 'simple' || name === 'temporary')
   const stores = option('security.credential.provider.path') ?? hadoop.get('hadoop.security.credential.provider.path')
   if (keyed && stores !== undefined && stores !== '' && (accessKeyId === undefined || secretAccessKey === undefined))
-    throw keyStore(stores)
+    throw inProvider(stores)
   return {
     providers,
     accessKeyId,
@@ -97,10 +97,10 @@ function secondsOf(text: string): number {
   throw badSettings('fs.s3a.assumed.role.session.duration', 'is not between 15m and 12h')
 }
 
-function keyStore(stores: string): SupercargoError {
+function inProvider(stores: string): SupercargoError {
   const kinds = [...new Set(stores.split(',').map((each) => printable(each.trim().split(':')[0]!).slice(1, -1)))]
-  const text = `the keys for S3 are in a Java key store (${kinds.join(', ')}), which is not supported`
-  return new SupercargoError('invalid', 'java-key-store', text, {
+  const text = `the keys for S3 are in a credential provider of Hadoop (${kinds.join(', ')}), which is not read here`
+  return new SupercargoError('invalid', 'hadoop-credential-provider', text, {
     hint: 'use fs.s3a.access.key and fs.s3a.secret.key with a reference to the environment as their value or in a core-site.xml that is mounted from a Secret, or a file of AWS with ProfileAWSCredentialsProvider and fs.s3a.auth.profile.file',
   })
 }

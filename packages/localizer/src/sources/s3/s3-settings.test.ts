@@ -130,14 +130,20 @@ describe('the providers of credentials', () => {
     })
   })
 
-  it('whose keys only Java could read are refused with what to use instead, unless the keys are there', async () => {
+  it('whose keys only Hadoop could read are refused with what to use instead, unless the keys are there', async () => {
     const store = { 'hadoop.security.credential.provider.path': 'jceks://hdfs@nn/user/me/canary.jceks' }
     const error = await settings(store).catch((failure: unknown) => failure)
-    expect(error).toMatchObject({ kind: 'invalid', code: 'java-key-store', message: expect.stringContaining('jceks') })
+    expect(error).toMatchObject({
+      kind: 'invalid',
+      code: 'hadoop-credential-provider',
+      message: expect.stringContaining('jceks'),
+    })
     const own = await settings({ 'hadoop.security.credential.provider.path': 'user:///' }).catch(
       (failure: unknown) => failure,
     )
-    expect(own).toMatchObject({ code: 'java-key-store', hint: expect.stringContaining('mounted from a Secret') })
+    const message = 'the keys for S3 are in a credential provider of Hadoop (user), which is not read here'
+    const hint = expect.stringContaining('mounted from a Secret')
+    expect(own).toMatchObject({ code: 'hadoop-credential-provider', message, hint })
     const keys = { 'fs.s3a.access.key': 'a', 'fs.s3a.secret.key': 'b' }
     expect((await settings({ ...store, ...keys })).credentials.accessKeyId).toBe('a')
     const identity = { [provider]: 'com.amazonaws.auth.WebIdentityTokenCredentialsProvider' }
