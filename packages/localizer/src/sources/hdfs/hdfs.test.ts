@@ -440,6 +440,34 @@ describe('a listing', () => {
     ])
   })
 
+  it('says of each file what need not be asked again, and a file that changed since is begun anew', async () => {
+    await using hdfs = await good()
+    await using bench = await workbench()
+    const contents = ['/set/a', '/set/b'].map((path, index) => [path, { bytes: bytesOf(1000, index + 1) }] as const)
+    for (const [path, file] of contents) hdfs.files.set(path, file)
+    hdfs.onNameNode = (operation, response) => {
+      if (operation !== 'LISTSTATUS_BATCH') return
+      const of = (name: string) => ({ ...entry(name), length: 1000, fileId: 16_400 })
+      const partialListing = { FileStatuses: { FileStatus: [of('a'), of('b')] } }
+      json(response, { DirectoryListing: { partialListing, remainingEntries: 0 } })
+      const changed = { bytes: bytesOf(1000, 9), status: { modificationTime: 2 } }
+      if (isChanging) hdfs.files.set('/set/b', changed)
+    }
+    let isChanging = false
+    const hadoop = { user: 'alice', webhdfs: { cargo: [hdfs.nameNode.origin] } }
+    const files = async (to: string): Promise<string[]> => {
+      hdfs.asked.length = 0
+      await bench.run([{ uri: folder.uri, to }], { hadoop })
+      return [await bench.read(`${to}/a`), await bench.read(`${to}/b`)]
+    }
+    const asked = (): string[] => hdfs.asked.filter((each) => each.startsWith('GETFILESTATUS')).sort()
+    expect(await files('first')).toEqual(contents.map(([, file]) => file.bytes.toString('latin1')))
+    // Once for each, when its bytes are there.
+    expect(asked()).toEqual(['GETFILESTATUS /set/a', 'GETFILESTATUS /set/b'])
+    isChanging = true
+    expect((await files('second'))[1]).toBe(bytesOf(1000, 9).toString('latin1'))
+  })
+
   it.each([
     ['a symbolic link', [entry('a', 'SYMLINK')], 'symbolic-link'],
     ['more files than the limit', [entry('a'), entry('b'), entry('c')], 'too-many-files'],

@@ -120,7 +120,11 @@ export function createHdfsSource(options: ConnectOptions): Source {
     list: (item, { filesMax, signal }): Promise<readonly ListedFile[]> | undefined => {
       const uri = uriOf(item)
       if (!isListed(uri)) return undefined
-      return clientFor(uri, signal).then((client) => listFiles(client, uri, filesMax, signal))
+      return clientFor(uri, signal).then(async (client) => {
+        const found = await listFiles(client, uri, filesMax, signal)
+        for (const { listed, status } of found) seen.set(identity(listed.item), status)
+        return found.map(({ listed }) => listed)
+      })
     },
     close: () => {
       for (const client of connected) client.close()

@@ -6,6 +6,12 @@ import type { FileStatus } from './file-status.ts'
 import { decodedPart, encodedPart, encodedPath, type HdfsUri } from './uri.ts'
 import type { WebHdfs } from './web-hdfs.ts'
 
+/** With what its folder says of it, which need not be asked again. */
+export interface FoundFile {
+  readonly listed: ListedFile
+  readonly status: FileStatus
+}
+
 /** What jobs leave while they write, and nobody means to read. */
 const unfinished = new Set(['_temporary'])
 
@@ -23,17 +29,17 @@ export async function listFiles(
   uri: HdfsUri,
   filesMax: number,
   signal: AbortSignal | undefined,
-): Promise<ListedFile[]> {
-  const files: ListedFile[] = []
+): Promise<FoundFile[]> {
+  const files: FoundFile[] = []
   const listing: Listing = { client, uri, signal, add: (file) => addTo(files, file, filesMax, uri) }
   const folder: Match = { path: uri.encodedPath, isFolder: true }
   const matches = isPattern(uri.encodedPath) ? matchesOf(listing) : [folder]
   const taken = new Set<string>()
-  for await (const { path, isFolder, sizeBytes } of matches) {
+  for await (const { path, isFolder, status } of matches) {
     if (isFolder !== uri.isFolder || taken.has(path)) continue
     taken.add(path)
     if (isFolder) await below(listing, path, '')
-    else listing.add(fileAt(uri, path, decodedPart(path.slice(path.lastIndexOf('/') + 1)), sizeBytes!))
+    else listing.add(fileAt(uri, path, decodedPart(path.slice(path.lastIndexOf('/') + 1)), status!))
   }
   if (files.length > 0) return files
   throw new SupercargoError('notFound', 'nothing-found', `${nameOf(uri)} names no file`, {
@@ -47,13 +53,13 @@ interface Listing {
   readonly client: WebHdfs
   readonly uri: HdfsUri
   readonly signal: AbortSignal | undefined
-  add(file: ListedFile): void
+  add(file: FoundFile): void
 }
 
 interface Match {
   readonly path: string
   readonly isFolder: boolean
-  readonly sizeBytes?: number
+  readonly status?: FileStatus
 }
 
 async function* matchesOf(listing: Listing): AsyncGenerator<Match> {
@@ -75,7 +81,7 @@ async function* matchesBelow(listing: Listing, folder: string, parts: readonly s
     // A folder that is a file answers with itself, without a name.
     if (name === '' || !fits.test(name)) continue
     const path = `${folder}${encodedPath(`/${name}`)}`
-    if (rest.length === 0) yield { path, isFolder: isFolder(entry, path, listing), sizeBytes: entry.length }
+    if (rest.length === 0) yield { path, isFolder: isFolder(entry, path, listing), status: entry }
     else if (entry.type === 'DIRECTORY') yield* matchesBelow(listing, path, rest)
   }
 }
@@ -88,7 +94,7 @@ async function below(listing: Listing, folder: string, relative: string): Promis
     if (name.startsWith('.') || unfinished.has(name)) continue
     const path = `${folder === '/' ? '' : folder}${encodedPath(`/${name}`)}`
     if (isFolder(entry, path, listing)) await below(listing, path, `${relative}${name}/`)
-    else listing.add(fileAt(listing.uri, path, relative + name, entry.length))
+    else listing.add(fileAt(listing.uri, path, relative + name, entry))
   }
 }
 
@@ -106,11 +112,12 @@ function isFolder(entry: FileStatus, path: string, { uri }: Listing): boolean {
   throw new SupercargoError('unsafe', 'symbolic-link', `${uri.scheme}://${uri.authority}${path} is a symbolic link`)
 }
 
-function fileAt({ scheme, authority }: HdfsUri, path: string, relative: string, sizeBytes: number): ListedFile {
-  return { item: { kind: 'uri', uri: `${scheme}://${authority}${path}` }, path: relative, sizeBytes }
+function fileAt({ scheme, authority }: HdfsUri, path: string, relative: string, status: FileStatus): FoundFile {
+  const item = { kind: 'uri', uri: `${scheme}://${authority}${path}` } as const
+  return { listed: { item, path: relative, sizeBytes: status.length }, status }
 }
 
-function addTo(files: ListedFile[], file: ListedFile, filesMax: number, uri: HdfsUri): void {
+function addTo(files: FoundFile[], file: FoundFile, filesMax: number, uri: HdfsUri): void {
   if (files.length === filesMax)
     throw new SupercargoError('tooLarge', 'too-many-files', `${nameOf(uri)} names more than ${filesMax} files`, {
       hint: 'name fewer, or raise listedFilesMax of the limits in the plan',
