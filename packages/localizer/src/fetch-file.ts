@@ -40,7 +40,6 @@ export async function fetchFile(fetch: Fetch, context: FetchContext, signal: Abo
         onRetry: (failure) => context.progress.failed(fetch.target, failure.message),
       },
     )
-    partial.complete()
     context.syncs.add(fetch.path)
     context.progress.done(fetch.target)
     const { sizeBytes, digest } = received

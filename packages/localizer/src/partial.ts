@@ -33,7 +33,6 @@ export class PartialFile {
   #etag: string | undefined
   #sizeBytes: number | undefined
   #missing: readonly Span[] | undefined
-  #noted = false
 
   constructor(path: string, digest: Digest | undefined, disk: Disk) {
     this.path = path
@@ -68,7 +67,10 @@ export class PartialFile {
     return { etag: this.#etag!, sizeBytes: this.#sizeBytes!, missing: this.#missing }
   }
 
-  /** Takes over what an earlier run has left, as far as it can be trusted. */
+  /**
+   * Takes over what an earlier run has left, as far as it can be trusted. Without a digest the last byte is asked for once more,
+   * also of a file that is complete: the answer says whether the version is still the same.
+   */
   async load(sizeBytes: number | undefined): Promise<void> {
     const stats = this.#disk.stat(this.path)
     if (stats === undefined) return
@@ -83,14 +85,14 @@ export class PartialFile {
         : ofNow && note.sizeBytes !== undefined && areGaps(missing, note.sizeBytes))
     if (!usable) return this.reset()
     this.#etag = ofNow ? note.etag : undefined
-    this.#noted = note !== undefined
     if (missing === undefined) {
-      this.#heldBytes = stats.size
+      this.#heldBytes = this.#digest === undefined ? Math.max(0, stats.size - 1) : stats.size
       return
     }
-    this.#sizeBytes = note!.sizeBytes
-    this.#missing = missing
-    this.#heldBytes = missing[0]?.[0] ?? note!.sizeBytes!
+    const total = note!.sizeBytes!
+    this.#sizeBytes = total
+    this.#missing = missing.length === 0 && this.#digest === undefined ? [[Math.max(0, total - 1), total]] : missing
+    this.#heldBytes = this.#missing[0]?.[0] ?? total
   }
 
   /** Whether bytes that are held now could be continued by another request. */
@@ -138,11 +140,6 @@ export class PartialFile {
     this.#disk.removeFile(this.#notePath)
   }
 
-  /** The note is of no use once the file is complete. */
-  complete(): void {
-    if (this.#noted) this.#disk.removeFile(this.#notePath)
-  }
-
   get #notePath(): string {
     return `${this.path}.etag`
   }
@@ -157,7 +154,6 @@ export class PartialFile {
         ? {}
         : { sizeBytes: this.#sizeBytes, missing: this.#missing.map(([from, to]): [number, number] => [from, to]) }),
     }
-    this.#noted = true
     // In place and within one page: whenever the process is killed, the old or the new note is there.
     const fd = this.#disk.open(this.#notePath, false)
     try {

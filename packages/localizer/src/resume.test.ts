@@ -93,6 +93,35 @@ describe('a cut transfer', () => {
   })
 })
 
+describe('a file without a digest that was complete when the run failed for another', () => {
+  const large = bytesOf(1_500_000)
+  const later = bytesOf(1_500_000, 2)
+
+  it.each([
+    ['costs one byte more, which says that the version is the same', '"v1"', large, ['bytes=1499999-']],
+    ['is begun anew when it is another version', '"v2"', later, ['bytes=1499999-', undefined]],
+  ])('%s', async (_, etag, bytes, ranges) => {
+    await using bench = await workbench()
+    let isSecond = false
+    await using server = await scriptedServer((request, response) => {
+      if (request.url === '/b.jar' && !isSecond) return void response.writeHead(404).end()
+      if (request.url === '/b.jar') return serve(request, response, content)
+      serve(request, response, isSecond ? bytes : large, { etag: isSecond ? etag : '"v1"' })
+    })
+    const items = ['a.jar', 'b.jar'].map((to) => ({ uri: server.url(`/${to}`), to }))
+    // One after the other: the first is complete when the second fails.
+    const limits = { concurrencyMax: 1 }
+    await expect(bench.run(items, { limits })).rejects.toMatchObject({ kind: 'notFound' })
+    isSecond = true
+    const before = server.requests.length
+    await bench.run(items, { limits })
+    const asked = server.requests.slice(before).filter(({ path }) => path === '/a.jar')
+    expect(asked.map(({ headers }) => headers.range)).toEqual(ranges)
+    expect(await bench.read('a.jar')).toBe(bytes.toString('latin1'))
+    expect(Object.keys(await bench.files())).toEqual(['a.jar', 'b.jar'])
+  })
+})
+
 describe('an answer to a range', () => {
   const cases: [string, (start: number) => { status: number; range?: string; body: Buffer }][] = [
     ['200 with the whole', () => ({ status: 200, body: content })],

@@ -38,11 +38,13 @@ export async function openWorkDirectory(root: string, disk: Disk): Promise<WorkD
   return work
 }
 
-/** Makes `incoming`, empties it of what no plan names any more. */
+/** Makes `incoming`, empties it of what no plan names any more, and of notes about files that have gone. */
 export async function openIncoming(work: WorkDirectory, wanted: ReadonlySet<string>, disk: Disk): Promise<void> {
   await makePrivate(work.incoming, work.root, disk)
-  for (const name of await disk.list(work.incoming)) {
-    if (!wanted.has(name.replace(/\.etag$/, ''))) await disk.remove(join(work.incoming, name))
+  const names = new Set(await disk.list(work.incoming))
+  for (const name of names) {
+    const file = name.replace(/\.etag$/, '')
+    if (!wanted.has(file) || !names.has(file)) await disk.remove(join(work.incoming, name))
   }
 }
 
