@@ -115,14 +115,15 @@ describeWith(['kubernetes'], 'replicas of one store', () => {
     const second = await enter(client, 'second')
     const early = await orphan('early', first)
     await gone(early)
-    expect([collectedBy(first), collectedBy(second)]).toEqual([[early.id], []])
+    // The record is gone a moment before its collector says so.
+    await expect.poll(() => [collectedBy(first), collectedBy(second)]).toEqual([[early.id], []])
     await expect(second.sweeper.sweepNow()).rejects.toMatchObject({ code: 'not-the-sweeper' })
     const late = await orphan('late', first)
     proxy.fault({ fault: { stall: true }, when: () => true })
     await until('the second turn', async () => sweeping(second), patience)
     expect(sweeping(first)).toBe(false)
     await gone(late)
-    expect([collectedBy(first), collectedBy(second)]).toEqual([[early.id], [late.id]])
+    await expect.poll(() => [collectedBy(first), collectedBy(second)]).toEqual([[early.id], [late.id]])
     expect(second.sweeper.status().lastSweep!.epoch).toBeGreaterThan(first.sweeper.status().lastSweep!.epoch)
     // It was seen by the first alone: the second knows it from the store.
     expect(second.sweeper.explain(living.id)).toMatchObject({ state: 'bound' })
@@ -147,7 +148,7 @@ describeWith(['kubernetes'], 'replicas of one store', () => {
     // It goes on sweeping and concludes the same, but the store takes nothing from it any more.
     const refused = async () => late.log.some(({ fields }) => JSON.stringify(fields).includes('to sweep is over'))
     await until('a refusal', refused, patience)
-    expect([collectedBy(next), collectedBy(late)]).toEqual([[contested.id], []])
+    await expect.poll(() => [collectedBy(next), collectedBy(late)]).toEqual([[contested.id], []])
     expect(await store.read(living.id)).toEqual(living)
   })
 })
