@@ -130,7 +130,6 @@ describeWith(['kubernetes'], 'an outage of the API server', () => {
     await cluster.create(owner)
     const orphan = await staging.stage(named(owner))
     await staging.until(orphan, 'bound')
-    const before = (await staging.status()).totals
     await cluster.remove(owner)
     await begin()
     await (sweeps > 0 ? staging.sweeps(sweeps) : during())
@@ -145,7 +144,6 @@ describeWith(['kubernetes'], 'an outage of the API server', () => {
     await staging.until(orphan, 'gone')
     row.collected = `${release ? 'released, ' : ''}${((performance.now() - healedMs) / 1000).toFixed(1)} s after`
     expect(await lost()).toEqual([])
-    expect((await staging.status()).totals.revived).toBeGreaterThanOrEqual(before.revived)
   }
 
   const always = () => true
