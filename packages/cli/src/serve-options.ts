@@ -102,7 +102,7 @@ export const serveOptions: readonly Option[] = [
   {
     name: 'limits-upload-buffer-bytes-max',
     value: 'SIZE',
-    help: 'memory in which the bytes of all uploads wait for the disk (16Mi)',
+    help: 'memory in which the bytes of all uploads wait for the disk (8Mi)',
   },
   {
     name: 'limits-idle-timeout-ms',

@@ -40,7 +40,7 @@ const limitsSchema = z.strictObject({
     .describe('Downloads whose bytes leave at one time; others are told to come back.'),
   uploadBufferBytesMax: size
     .pipe(z.int().min(2 ** 20))
-    .default(16 * 2 ** 20)
+    .default(8 * 2 ** 20)
     .describe('Memory in which the bytes of all uploads wait for the disk.'),
   idleTimeoutMs: duration
     .pipe(z.int().min(100))

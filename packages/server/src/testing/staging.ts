@@ -10,7 +10,7 @@ export const noLimits: StoreLimits = {
   namespaceBytesMax: 0,
   storeBytesMax: 0,
   freeBytesMin: 0,
-  uploadBufferBytesMax: 16 * 2 ** 20,
+  uploadBufferBytesMax: 8 * 2 ** 20,
   abandonedMs: 3_600_000,
 }
 
