@@ -62,15 +62,7 @@ export class ResourceRecords {
     if (record === undefined) return undefined
     const changed = change(record)
     if (changed === record) return record
-    if (
-      changed.id !== id ||
-      changed.owners.length === 0 ||
-      changed.owners.some((owner) => owner.namespace !== namespaceOf(record.owners))
-    ) {
-      throw new SupercargoError('invalid', 'other-namespace', `resource ${id} cannot move to another namespace`, {
-        hint: `name owners in namespace ${namespaceOf(record.owners)}, or stage again`,
-      })
-    }
+    assertSamePlace(record, changed)
     const scratch = this.#layout.scratch('update', id)
     const { modifiedMs } = await this.#system.stat(this.#layout.record(id))
     await this.#replace(scratch, changed, modifiedMs).catch(async (error: unknown) => {
@@ -119,4 +111,14 @@ export class ResourceRecords {
     await this.#system.rename(scratch, this.#layout.record(record.id))
     await syncDirectory(this.#system, this.#layout.resources)
   }
+}
+
+/** A record keeps its id and its namespace, where its blobs are. Kind `invalid`. */
+export function assertSamePlace(record: ResourceRecord, changed: ResourceRecord): void {
+  const namespace = namespaceOf(record.owners)
+  const stays = changed.owners.length > 0 && changed.owners.every((owner) => owner.namespace === namespace)
+  if (changed.id === record.id && stays) return
+  throw new SupercargoError('invalid', 'other-namespace', `resource ${record.id} cannot move to another namespace`, {
+    hint: `name owners in namespace ${namespace}, or stage again`,
+  })
 }

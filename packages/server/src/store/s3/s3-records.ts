@@ -1,10 +1,10 @@
 /** Records in a bucket: one object each, whose writing is the commit; changes compare, so that two replicas never lose one. */
-import { namespaceOf, SupercargoError } from '@supercargo/protocol'
+import { SupercargoError } from '@supercargo/protocol'
 import type { Clock } from '@supercargo/transfer'
 import type { BucketObjects } from '@supercargo/transfer/s3'
 import { isId } from '../disk-layout.ts'
 import { parseRecord } from '../record-file.ts'
-import { touchIntervalMs } from '../resource-records.ts'
+import { assertSamePlace, touchIntervalMs } from '../resource-records.ts'
 import type { ResourceRecord } from '../store.ts'
 import { damagedRecord } from '../store-error.ts'
 import type { S3Layout } from './s3-layout.ts'
@@ -94,13 +94,4 @@ export class S3Records {
       throw damagedRecord(id, error)
     }
   }
-}
-
-function assertSamePlace(record: ResourceRecord, changed: ResourceRecord): void {
-  const namespace = namespaceOf(record.owners)
-  const stays = changed.owners.length > 0 && changed.owners.every((owner) => owner.namespace === namespace)
-  if (changed.id === record.id && stays) return
-  throw new SupercargoError('invalid', 'other-namespace', `resource ${record.id} cannot move to another namespace`, {
-    hint: `name owners in namespace ${namespace}, or stage again`,
-  })
 }
