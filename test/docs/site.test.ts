@@ -1,6 +1,6 @@
 /** The documentation: every link leads somewhere, every page is in the contents, and what is generated is complete. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { errorCodes } from './error-codes.ts'
 import { type Page, readPages, repository } from './pages.ts'
@@ -57,6 +57,15 @@ describe('the documentation', () => {
 
   it('needs nothing from elsewhere: no script, no font, no image of another host', () => {
     for (const page of pages) expect(renderPage(page, pages)).not.toMatch(/<script|<iframe|src="http|@import/)
+  })
+
+  it('has no command that no test types', () => {
+    const runners = ['test/docs/quick-start.test.ts', 'test/services/docs/pages.test.ts']
+      .map((file) => readFileSync(join(repository, file), 'utf8'))
+      .join()
+    const withCommands = pages.filter(({ markdown }) => /^```sh$/m.test(markdown)).map(({ file }) => file!)
+    expect(withCommands.length).toBeGreaterThan(5)
+    expect(withCommands.filter((file) => !runners.includes(basename(file, '.md')))).toEqual([])
   })
 
   it('lists every error code that a test expects', () => {
